@@ -1,0 +1,231 @@
+package tenancy
+
+import (
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+var nameForm = regexp.MustCompile(`@([a-zA-Z_][a-zA-Z0-9_]*)`)
+
+// entry is a tenant with what a transaction needs, computed once.
+type entry struct {
+	Tenant
+	cellRole string
+	cellSize int
+	path     string // its search_path
+	tag      string // prefix of its statements
+}
+
+// snapshot is the whole catalogue at one moment.
+type snapshot struct {
+	ids   map[ID]*entry
+	hosts map[string]*entry
+	slugs map[string]*entry
+	list  []*entry
+}
+
+// Catalogue keeps the tenants in memory. Every change in the database is
+// announced (LISTEN digione_catalogue) and read again; while the connection for
+// that is lost it is read again every few seconds.
+type Catalogue struct {
+	cfg  *pgx.ConnConfig
+	now  atomic.Pointer[snapshot]
+	stop context.CancelFunc
+	gone chan struct{}
+}
+
+const sqlTenants = `
+select t.id, t.slug, t.kind, t.name_fi, t.name_sv, t.name_en, coalesce(t.municipality_code, ''), coalesce(t.business_id, ''),
+       coalesce(t.organisation_oid, ''), t.cell, t.schema_name, t.role_name, t.ring, t.state, t.schema_version,
+       t.settings, t.routable_at, t.created_at, t.keyset, c.login_role, c.pool_size,
+       coalesce((select array_agg(h.host order by h.host) from control.tenant_host h where h.tenant = t.id), '{}')
+  from control.tenant t
+  join control.cell c on c.name = t.cell
+ order by t.slug`
+
+func openCatalogue(ctx context.Context, cfg *pgx.ConnConfig) (*Catalogue, error) {
+	c := &Catalogue{cfg: cfg, gone: make(chan struct{})}
+	conn, err := c.listen(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open catalogue: %w; has this database been set up? run: tenantctl migrate up", err)
+	}
+	bg, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	go c.follow(bg, conn)
+	return c, nil
+}
+
+func (c *Catalogue) close() {
+	c.stop()
+	<-c.gone
+}
+
+// listen subscribes first and reads then, so that no change falls in between.
+func (c *Catalogue) listen(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := pgx.ConnectConfig(ctx, c.cfg)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = conn.Exec(ctx, "listen digione_catalogue"); err == nil {
+		err = c.load(ctx, conn)
+	}
+	if err != nil {
+		_ = conn.Close(ctx)
+		return nil, err
+	}
+	return conn, nil
+}
+
+func (c *Catalogue) follow(ctx context.Context, conn *pgx.Conn) {
+	defer close(c.gone)
+	for ctx.Err() == nil {
+		if conn == nil {
+			var err error
+			if conn, err = c.listen(ctx); err != nil {
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Second):
+				}
+				continue
+			}
+		}
+		if _, err := conn.WaitForNotification(ctx); err == nil {
+			err = c.load(ctx, conn)
+			if err == nil {
+				continue
+			}
+		}
+		end, cancel := context.WithTimeout(context.Background(), time.Second)
+		_ = conn.Close(end)
+		cancel()
+		conn = nil
+	}
+	if conn != nil {
+		_ = conn.Close(context.Background())
+	}
+}
+
+// Refresh reads the catalogue now: for a process that has just changed it.
+func (c *Catalogue) Refresh(ctx context.Context) error {
+	conn, err := pgx.ConnectConfig(ctx, c.cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	return c.load(ctx, conn)
+}
+
+func (c *Catalogue) load(ctx context.Context, conn *pgx.Conn) error {
+	list, err := tenants(ctx, conn)
+	if err != nil {
+		return err
+	}
+	s := &snapshot{ids: map[ID]*entry{}, hosts: map[string]*entry{}, slugs: map[string]*entry{}, list: list}
+	for _, e := range list {
+		s.ids[e.ID], s.slugs[e.Slug] = e, e
+		for _, h := range e.Hosts {
+			s.hosts[h] = e
+		}
+	}
+	c.now.Store(s)
+	return nil
+}
+
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func tenants(ctx context.Context, q querier) ([]*entry, error) {
+	rows, err := q.Query(ctx, sqlTenants)
+	if err != nil {
+		return nil, fmt.Errorf("read tenants: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (*entry, error) {
+		e := &entry{}
+		var settings []byte
+		err := r.Scan(&e.ID, &e.Slug, &e.Kind, &e.NameFi, &e.NameSv, &e.NameEn, &e.MunicipalityCode, &e.BusinessID,
+			&e.OrganisationOID, &e.Cell, &e.Schema, &e.Role, &e.Ring, &e.State, &e.SchemaVersion,
+			&settings, &e.RoutableAt, &e.CreatedAt, &e.keyset, &e.cellRole, &e.cellSize, &e.Hosts)
+		if err != nil {
+			return nil, err
+		}
+		e.path = e.Schema + ", ext"
+		e.tag = "/*" + e.Schema + "*/ "
+		return e, json.Unmarshal(settings, &e.Settings)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read tenants: %w", err)
+	}
+	return list, nil
+}
+
+func (c *Catalogue) byID(id ID) (*entry, bool) {
+	e, ok := c.now.Load().ids[id]
+	return e, ok
+}
+
+// ByHost finds the tenant of a host name (lower case, no port), in any state.
+func (c *Catalogue) ByHost(host string) (Tenant, bool) { return found(c.now.Load().hosts[host]) }
+
+// BySlug finds a tenant by its short name, in any state.
+func (c *Catalogue) BySlug(slug string) (Tenant, bool) { return found(c.now.Load().slugs[slug]) }
+
+// ByID finds a tenant by its ID, in any state.
+func (c *Catalogue) ByID(id ID) (Tenant, bool) { return found(c.now.Load().ids[id]) }
+
+func found(e *entry) (Tenant, bool) {
+	if e == nil {
+		return Tenant{}, false
+	}
+	return e.Tenant, true
+}
+
+// Tenants lists all tenants by slug.
+func (c *Catalogue) Tenants() []Tenant {
+	s := c.now.Load()
+	out := make([]Tenant, len(s.list))
+	for i, e := range s.list {
+		out[i] = e.Tenant
+	}
+	slices.SortFunc(out, func(a, b Tenant) int { return cmp.Compare(a.Slug, b.Slug) })
+	return out
+}
+
+// WrappedKeyset returns a tenant's keyset as stored: of use only with the master key.
+func (t Tenant) WrappedKeyset() []byte { return t.keyset }
+
+// appRole is the login of the served application in the control schema. It is
+// named after the secret, so that two installations in one server differ.
+func appRole(secret []byte) string {
+	sum := sha256.Sum256(append([]byte("digione app role\x00"), secret...))
+	return "digione_app_" + hex.EncodeToString(sum[:4])
+}
+
+// rolePassword derives the password of a runtime role: nothing to store, nothing
+// to leak, one secret to change.
+func rolePassword(secret []byte, role string) string {
+	m := hmac.New(sha256.New, secret)
+	m.Write([]byte(role))
+	return hex.EncodeToString(m.Sum(nil))
+}
+
+// sqlState returns the SQLSTATE of an error, "" when PostgreSQL did not send it.
+func sqlState(err error) string {
+	if pe := (*pgconn.PgError)(nil); errors.As(err, &pe) {
+		return pe.Code
+	}
+	return ""
+}

@@ -1,0 +1,269 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+)
+
+// Config says how a process reaches its tenants. Zero values take the defaults
+// that Open names.
+type Config struct {
+	// DSN reaches the database; user and password in it are the operator's and
+	// are not used here: cells log in as themselves.
+	DSN string
+	// Secret is what the passwords of all runtime roles are derived from.
+	Secret []byte
+	// MaxConns caps the connections of this process; default 64.
+	MaxConns int
+	// PerTenant caps the transactions of one tenant at a time (default: its
+	// cell's pool less one, at least one); Queue more may wait (default 64), for
+	// at most Patience (default 2 s).
+	PerTenant int
+	Queue     int
+	Patience  time.Duration
+	// Deadline ends every transaction that does not ask for more; default 15 s.
+	Deadline time.Duration
+	// Statements bounds the prepared statements of a session; default 2,000.
+	Statements int
+	// SessionBytes is the memory budget of a backend (default 48 MB), looked at
+	// every MeasureEvery uses (default 500); MaxAge replaces it anyway (1 h).
+	SessionBytes int64
+	MeasureEvery int
+	MaxAge       time.Duration
+	// Assert checks role, schema and access mode at every transaction's start
+	// and catches nested ones. Tests set it.
+	Assert bool
+}
+
+func (c Config) withDefaults() Config {
+	def := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	def(&c.MaxConns, 64)
+	def(&c.Queue, 64)
+	def(&c.Statements, 2000)
+	def(&c.MeasureEvery, 500)
+	if c.Patience == 0 {
+		c.Patience = 2 * time.Second
+	}
+	if c.Deadline == 0 {
+		c.Deadline = 15 * time.Second
+	}
+	if c.SessionBytes == 0 {
+		c.SessionBytes = 48 << 20
+	}
+	if c.MaxAge == 0 {
+		c.MaxAge = time.Hour
+	}
+	return c
+}
+
+// DB reaches every tenant. It is safe for concurrent use.
+type DB struct {
+	*Catalogue
+	cfg    Config
+	base   *pgx.ConnConfig
+	cap    *counter
+	mu     sync.Mutex
+	cells  map[string]*cell
+	limits map[ID]*limiter
+	active sync.Map // goroutine -> struct{}, under Assert
+}
+
+// Open reads the catalogue and keeps it fresh until Close. The roles must exist:
+// an operator's Init has run on the database.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	cfg = cfg.withDefaults()
+	base, err := pgx.ParseConfig(cfg.DSN)
+	if err != nil {
+		return nil, fmt.Errorf("parse database url: %w", err)
+	}
+	db := &DB{cfg: cfg, base: base, cap: newCounter(cfg.MaxConns), cells: map[string]*cell{}, limits: map[ID]*limiter{}}
+	db.Catalogue, err = openCatalogue(ctx, db.connConfig(appRole(cfg.Secret)))
+	if err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+// Close ends all connections; call it after the last transaction.
+func (db *DB) Close() {
+	db.Catalogue.close()
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for _, c := range db.cells {
+		c.close()
+	}
+}
+
+// connConfig is the address with a runtime role's own login.
+func (db *DB) connConfig(role string) *pgx.ConnConfig {
+	c := db.base.Copy()
+	c.User, c.Password = role, rolePassword(db.cfg.Secret, role)
+	c.DefaultQueryExecMode = pgx.QueryExecModeExec // statements are prepared by session.prepare alone
+	c.StatementCacheCapacity, c.DescriptionCacheCapacity = 0, 0
+	c.BuildContextWatcherHandler = func(pc *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: pc, DeadlineDelay: time.Second}
+	}
+	return c
+}
+
+func (db *DB) cellOf(name, role string, size int) *cell {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	c := db.cells[name]
+	if c == nil || c.role != role || len(c.slots) != size {
+		c = newCell(db, name, role, size)
+		db.cells[name] = c
+	}
+	return c
+}
+
+// evict closes an idle connection of some cell.
+func (db *DB) evict() bool {
+	db.mu.Lock()
+	cells := make([]*cell, 0, len(db.cells))
+	for _, c := range db.cells {
+		cells = append(cells, c)
+	}
+	db.mu.Unlock()
+	for _, c := range cells {
+		if c.dropIdle() {
+			return true
+		}
+	}
+	return false
+}
+
+// Option changes one transaction.
+type Option func(*options)
+
+type options struct{ deadline time.Duration }
+
+// Within gives a transaction a deadline of its own, for imports and exports.
+func Within(d time.Duration) Option { return func(o *options) { o.deadline = d } }
+
+// Read runs f in a read-only transaction inside the tenant. A read whose first
+// statements go by Finish is one round trip in all.
+func (db *DB) Read(ctx context.Context, id ID, f func(Read) error, opts ...Option) error {
+	return db.in(ctx, id, true, func(x *txn) error { return f(Read{x}) }, opts)
+}
+
+// Write runs f in a transaction inside the tenant and commits if f returns nil.
+func (db *DB) Write(ctx context.Context, id ID, f func(Write) error, opts ...Option) error {
+	return db.in(ctx, id, false, func(x *txn) error { return f(Write{Read{x}}) }, opts)
+}
+
+func (db *DB) in(ctx context.Context, id ID, readOnly bool, f func(*txn) error, opts []Option) (err error) {
+	o := options{deadline: db.cfg.Deadline}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	t, ok := db.byID(id)
+	if !ok {
+		return fmt.Errorf("enter tenant %q: %w", id, ErrNoTenant)
+	}
+	if t.State == Provisioning {
+		return fmt.Errorf("enter tenant %s: %w", t.Slug, ErrNotReady)
+	}
+	if db.cfg.Assert {
+		g := goroutine()
+		if _, nested := db.active.LoadOrStore(g, struct{}{}); nested {
+			return ErrNested
+		}
+		defer db.active.Delete(g)
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.deadline)
+	defer cancel()
+	leave, err := db.admit(ctx, t)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	c := db.cellOf(t.Cell, t.cellRole, t.cellSize)
+	s, err := c.acquire(ctx, id)
+	if err != nil {
+		return err
+	}
+	x := &txn{s: s, t: t, readOnly: readOnly, deadline: o.deadline, db: db}
+	defer func() { // also when f panics: release closes what is not idle
+		s.tenants[id] = struct{}{}
+		c.release(s)
+	}()
+	if err := f(x); err != nil {
+		x.rollback()
+		return err
+	}
+	return x.commit(ctx)
+}
+
+// limiter holds a tenant to its share.
+type limiter struct {
+	slots  chan struct{}
+	queued chan struct{}
+}
+
+func (db *DB) admit(ctx context.Context, t *entry) (leave func(), err error) {
+	n := db.cfg.PerTenant
+	if n == 0 {
+		n = max(1, t.cellSize-1)
+	}
+	db.mu.Lock()
+	l := db.limits[t.ID]
+	if l == nil || cap(l.slots) != n {
+		l = &limiter{make(chan struct{}, n), make(chan struct{}, db.cfg.Queue)}
+		db.limits[t.ID] = l
+	}
+	db.mu.Unlock()
+	leave = func() { <-l.slots }
+	select {
+	case l.slots <- struct{}{}:
+		return leave, nil
+	default:
+	}
+	select {
+	case l.queued <- struct{}{}:
+		defer func() { <-l.queued }()
+	default:
+		return nil, &BusyError{RetryAfter: db.cfg.Patience}
+	}
+	patience := time.NewTimer(db.cfg.Patience)
+	defer patience.Stop()
+	select {
+	case l.slots <- struct{}{}:
+		return leave, nil
+	case <-patience.C:
+		return nil, &BusyError{RetryAfter: db.cfg.Patience}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Warm opens the cells' connections and touches every active tenant once, so
+// that the first request of the morning does not pay for cold catalogues.
+func (db *DB) Warm(ctx context.Context) error {
+	for _, t := range db.Tenants() {
+		if t.State != Active {
+			continue
+		}
+		err := db.Read(ctx, t.ID, func(tx Read) error {
+			var n int
+			return tx.QueryRow(ctx, sqlTouch).Scan(&n)
+		})
+		if err != nil && !errors.As(err, new(*BusyError)) {
+			return fmt.Errorf("warm tenant %s: %w", t.Slug, err)
+		}
+	}
+	return nil
+}
+
+const sqlTouch = `select count(*)::int from (select 1 from unit limit 1) u`

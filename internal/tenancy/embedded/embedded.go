@@ -1,0 +1,313 @@
+// Package embedded runs a PostgreSQL of one's own in a data folder, from the
+// system's binaries: what `digione dev`, the CLI without a database URL, and the
+// tests use. Several processes share a server; the last one stops it. It knows
+// nothing of tenants.
+package embedded
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Options of a server. The zero value is durable.
+type Options struct {
+	// Unsafe trades durability for speed; for tests.
+	Unsafe bool
+	// Settings are further server settings, "name=value".
+	Settings []string
+}
+
+// Server is a running server that this process has a share in.
+type Server struct {
+	dsn   string
+	place place
+	users *os.File
+}
+
+const superuser = "digione"
+
+// Start returns a share in the server of the data folder dir, starting it when
+// it is not running and creating it when there is none. Safe to call after a
+// kill -9 of any process in any phase.
+func Start(ctx context.Context, dir string, o Options) (*Server, error) {
+	p, err := locate(dir)
+	if err != nil {
+		return nil, err
+	}
+	// A shared lock is a share in the server; whoever stops it holds it alone.
+	users, err := lock(p.file("users.lock"), syscall.LOCK_SH)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{place: p, users: users}
+	if err := s.ensure(ctx, o); err != nil {
+		_ = users.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// DSN is the superuser's URL of the database "digione".
+func (s *Server) DSN() string { return s.dsn }
+
+// Stop gives the share back and stops the server if it was the last one.
+func (s *Server) Stop() error {
+	_ = syscall.Flock(int(s.users.Fd()), syscall.LOCK_UN)
+	defer func() { _ = s.users.Close() }()
+	if err := syscall.Flock(int(s.users.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil //nolint:nilerr // somebody else uses the server and will stop it
+	}
+	pid, _, ok := s.place.running()
+	if !ok {
+		return nil
+	}
+	if err := syscall.Kill(pid, syscall.SIGINT); err != nil {
+		return fmt.Errorf("stop postgres %d: %w", pid, err)
+	}
+	for range 600 {
+		if syscall.Kill(pid, 0) != nil || reaped(pid) {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return fmt.Errorf("postgres %d does not stop; see %s", pid, s.place.file("postgres.log"))
+}
+
+// reaped collects the server when it is this process's child.
+func reaped(pid int) bool {
+	var ws syscall.WaitStatus
+	got, err := syscall.Wait4(pid, &ws, syscall.WNOHANG, nil)
+	return err == nil && got == pid
+}
+
+func (s *Server) ensure(ctx context.Context, o Options) error {
+	starting, err := lock(s.place.file("start.lock"), syscall.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = starting.Close() }()
+	password, err := s.place.password()
+	if err != nil {
+		return err
+	}
+	if _, port, ok := s.place.running(); ok {
+		s.dsn = dsn(port, password)
+		return s.await(ctx, nil)
+	}
+	bin, err := s.place.binaries()
+	if err != nil {
+		return err
+	}
+	if err := s.place.init(ctx, bin, password); err != nil {
+		return err
+	}
+	port, err := s.place.port()
+	if err != nil {
+		return err
+	}
+	s.dsn = dsn(port, password)
+	cmd, err := s.place.launch(bin, port, o)
+	if err != nil {
+		return err
+	}
+	return s.await(ctx, cmd)
+}
+
+func dsn(port int, password string) string {
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(superuser, password),
+		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/digione", RawQuery: "sslmode=disable"}
+	return u.String()
+}
+
+// await waits until the server answers and its database exists. Recovery after a
+// crash may take a while; a server that has exited is told at once.
+func (s *Server) await(ctx context.Context, cmd *exec.Cmd) error {
+	deadline := time.Now().Add(2 * time.Minute)
+	admin := strings.Replace(s.dsn, "/digione?", "/postgres?", 1)
+	for {
+		conn, err := pgx.Connect(ctx, s.dsn)
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		if strings.Contains(err.Error(), "3D000") {
+			err = createDatabase(ctx, admin)
+			if err == nil {
+				continue
+			}
+		}
+		if cmd != nil && reaped(cmd.Process.Pid) {
+			return fmt.Errorf("postgres ended at its start; see %s", s.place.file("postgres.log"))
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return fmt.Errorf("postgres does not answer: %w; see %s", err, s.place.file("postgres.log"))
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func createDatabase(ctx context.Context, dsn string) error {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, "create database digione")
+	return err
+}
+
+// place is where a server's files are: dir for locks and secrets, data for
+// PostgreSQL's own, which its user must be able to enter.
+type place struct {
+	dir, data string
+	cred      *syscall.Credential
+}
+
+func (p place) file(name string) string { return filepath.Join(p.dir, name) }
+
+// running reads postmaster.pid and tells whether that server is alive.
+func (p place) running() (pid, port int, ok bool) {
+	b, err := os.ReadFile(filepath.Join(p.data, "postmaster.pid"))
+	lines := strings.Split(string(b), "\n")
+	if err != nil || len(lines) < 4 {
+		return 0, 0, false
+	}
+	pid, err1 := strconv.Atoi(strings.TrimSpace(lines[0]))
+	port, err2 := strconv.Atoi(strings.TrimSpace(lines[3]))
+	if err1 != nil || err2 != nil || syscall.Kill(pid, 0) != nil {
+		return 0, 0, false
+	}
+	// After a crash of the machine the number may be another program's.
+	exe, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err == nil && !strings.Contains(string(exe), p.data) {
+		return 0, 0, false
+	}
+	return pid, port, true
+}
+
+func (p place) password() (string, error) {
+	b, err := os.ReadFile(p.file("postgres.password"))
+	if err == nil {
+		return strings.TrimSpace(string(b)), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	var raw [24]byte
+	if _, err := rand.Read(raw[:]); err != nil {
+		return "", err
+	}
+	s := hex.EncodeToString(raw[:])
+	return s, os.WriteFile(p.file("postgres.password"), []byte(s+"\n"), 0o600)
+}
+
+// init creates the cluster beside its place and moves it there when whole.
+func (p place) init(ctx context.Context, bin, password string) error {
+	if _, err := os.Stat(filepath.Join(p.data, "PG_VERSION")); err == nil {
+		return nil
+	}
+	tmp := p.data + ".new"
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if err := p.mkdir(tmp); err != nil {
+		return err
+	}
+	pwfile := p.data + ".pw"
+	if err := os.WriteFile(pwfile, []byte(password), 0o600); err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(pwfile) }()
+	if p.cred != nil {
+		if err := os.Chown(pwfile, int(p.cred.Uid), int(p.cred.Gid)); err != nil {
+			return err
+		}
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", tmp, "-U", superuser,
+		"--auth=scram-sha-256", "--pwfile="+pwfile, "--no-locale", "-E", "UTF8", "-N")
+	cmd.Dir = tmp
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.cred}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	return os.Rename(tmp, p.data)
+}
+
+func (p place) mkdir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if p.cred == nil {
+		return nil
+	}
+	return os.Chown(dir, int(p.cred.Uid), int(p.cred.Gid))
+}
+
+// port keeps the port of the last start while it is free, so that psql's history works.
+func (p place) port() (int, error) {
+	b, _ := os.ReadFile(p.file("postgres.port"))
+	last, _ := strconv.Atoi(strings.TrimSpace(string(b)))
+	for _, n := range []int{last, 0} {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(n)))
+		if err != nil {
+			continue
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		_ = l.Close()
+		return port, os.WriteFile(p.file("postgres.port"), []byte(strconv.Itoa(port)+"\n"), 0o600)
+	}
+	return 0, errors.New("no free port on 127.0.0.1")
+}
+
+// launch starts the server in a session of its own: it outlives whoever started
+// it and never sees the terminal's Ctrl-C.
+func (p place) launch(bin string, port int, o Options) (*exec.Cmd, error) {
+	log, err := os.OpenFile(p.file("postgres.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }()
+	settings := []string{"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(port), "unix_socket_directories=",
+		"max_connections=300", "max_locks_per_transaction=256", "shared_buffers=256MB", "jit=off",
+		"max_wal_size=2GB", "wal_compression=on", "checkpoint_timeout=15min", "log_min_messages=warning"}
+	if o.Unsafe {
+		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+	}
+	args := []string{"-D", p.data}
+	for _, s := range append(settings, o.Settings...) {
+		args = append(args, "-c", s)
+	}
+	cmd := exec.Command(filepath.Join(bin, "postgres"), args...) //nolint:gosec // the system's own binary
+	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, p.data
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: p.cred}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start postgres: %w", err)
+	}
+	return cmd, nil
+}
+
+func lock(path string, how int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), how); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return f, nil
+}

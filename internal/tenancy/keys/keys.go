@@ -1,0 +1,149 @@
+// Package keys keeps one keyset per tenant: for values (AEAD), for files
+// (streaming AEAD) and for keyed hashes. A keyset is stored only wrapped by the
+// installation's master key with the tenant as associated data, so that another
+// tenant's keyset never opens in its place. It writes no table.
+package keys
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/prf"
+	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
+	"github.com/tink-crypto/tink-go/v2/streamingaead"
+	"github.com/tink-crypto/tink-go/v2/tink"
+)
+
+// Master wraps and unwraps keysets: a key file in development, AWS KMS in
+// production. The associated data is the tenant's id.
+type Master interface {
+	Encrypt(plaintext, associated []byte) ([]byte, error)
+	Decrypt(ciphertext, associated []byte) ([]byte, error)
+}
+
+// Keyset holds a tenant's opened keys. It is safe for concurrent use.
+type Keyset struct {
+	handles [3]*keyset.Handle
+	values  tink.AEAD
+	files   tink.StreamingAEAD
+	hashes  *prf.Set
+}
+
+// wrapped is the stored form: each keyset encrypted by the master key.
+type wrapped struct {
+	Values []byte `json:"values"`
+	Files  []byte `json:"files"`
+	Hashes []byte `json:"hashes"`
+}
+
+func templates() [3]*tinkpb.KeyTemplate {
+	return [3]*tinkpb.KeyTemplate{aead.AES256GCMKeyTemplate(), streamingaead.AES256GCMHKDF1MBKeyTemplate(), prf.HMACSHA256PRFKeyTemplate()}
+}
+
+// New makes a fresh keyset.
+func New() (*Keyset, error) {
+	var hs [3]*keyset.Handle
+	for i, t := range templates() {
+		h, err := keyset.NewHandle(t)
+		if err != nil {
+			return nil, fmt.Errorf("make keyset: %w", err)
+		}
+		hs[i] = h
+	}
+	return open(hs)
+}
+
+// Rotate returns a keyset that encrypts with new keys and still reads what the
+// old ones wrote. The hash key stays: what was found by hash must be found again.
+func (k *Keyset) Rotate() (*Keyset, error) {
+	hs := k.handles
+	for i, t := range templates()[:2] {
+		m := keyset.NewManagerFromHandle(hs[i])
+		id, err := m.Add(t)
+		if err == nil {
+			err = m.SetPrimary(id)
+		}
+		if err == nil {
+			hs[i], err = m.Handle()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("rotate keyset: %w", err)
+		}
+	}
+	return open(hs)
+}
+
+func open(hs [3]*keyset.Handle) (*Keyset, error) {
+	k := &Keyset{handles: hs}
+	var err error
+	if k.values, err = aead.New(hs[0]); err != nil {
+		return nil, fmt.Errorf("open keyset: %w", err)
+	}
+	if k.files, err = streamingaead.New(hs[1]); err != nil {
+		return nil, fmt.Errorf("open keyset: %w", err)
+	}
+	if k.hashes, err = prf.NewPRFSet(hs[2]); err != nil {
+		return nil, fmt.Errorf("open keyset: %w", err)
+	}
+	return k, nil
+}
+
+// Wrap returns the stored form for a tenant.
+func (k *Keyset) Wrap(m Master, tenant string) ([]byte, error) {
+	var out [3][]byte
+	for i, h := range k.handles {
+		var b bytes.Buffer
+		if err := h.WriteWithAssociatedData(keyset.NewBinaryWriter(&b), m, []byte(tenant)); err != nil {
+			return nil, fmt.Errorf("wrap keyset: %w", err)
+		}
+		out[i] = b.Bytes()
+	}
+	return json.Marshal(wrapped{out[0], out[1], out[2]})
+}
+
+// Unwrap opens the stored form; it fails for another tenant or another master key.
+func Unwrap(m Master, tenant string, stored []byte) (*Keyset, error) {
+	var w wrapped
+	if err := json.Unmarshal(stored, &w); err != nil {
+		return nil, fmt.Errorf("read keyset of %s: %w", tenant, err)
+	}
+	var hs [3]*keyset.Handle
+	for i, b := range [][]byte{w.Values, w.Files, w.Hashes} {
+		h, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(b)), m, []byte(tenant))
+		if err != nil {
+			return nil, fmt.Errorf("open keyset of %s: %w; is this the master key it was made with?", tenant, err)
+		}
+		hs[i] = h
+	}
+	return open(hs)
+}
+
+// Seal encrypts a small value; context (table and column) must be given again to open it.
+func (k *Keyset) Seal(plain []byte, context string) ([]byte, error) {
+	return k.values.Encrypt(plain, []byte(context))
+}
+
+// Open decrypts what Seal made with the same context.
+func (k *Keyset) Open(sealed []byte, context string) ([]byte, error) {
+	return k.values.Decrypt(sealed, []byte(context))
+}
+
+// Writer encrypts a file; Close it to finish the file.
+func (k *Keyset) Writer(w io.Writer, context string) (io.WriteCloser, error) {
+	return k.files.NewEncryptingWriter(w, []byte(context))
+}
+
+// Reader decrypts a file; any tampering ends in an error while reading.
+func (k *Keyset) Reader(r io.Reader, context string) (io.Reader, error) {
+	return k.files.NewDecryptingReader(r, []byte(context))
+}
+
+// Hash returns 16 bytes by which equal values of this tenant are found without
+// being readable: the same value has another hash in another tenant.
+func (k *Keyset) Hash(value []byte) ([]byte, error) {
+	return k.hashes.ComputePrimaryPRF(value, 16)
+}

@@ -1,0 +1,108 @@
+// Package tenancy is the only way from a tenant to its data. It knows where a
+// tenant's schema lives, hands out transactions that can see that schema and no
+// other, and provisions, migrates and verifies the fleet. It owns the schema
+// control and writes code lists into tenants; it imports nothing from
+// internal/app.
+package tenancy
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// State is where a tenant stands as to being served.
+type State string
+
+// The states. Only an active tenant is served; a suspended one keeps its data
+// and can be imported into by an operator.
+const (
+	Provisioning State = "provisioning"
+	Active       State = "active"
+	Suspended    State = "suspended"
+)
+
+// Tenant is an education provider as the catalogue knows it.
+type Tenant struct {
+	ID               ID         `json:"id"`
+	Slug             string     `json:"slug"`
+	Kind             string     `json:"kind"`
+	NameFi           string     `json:"name_fi"`
+	NameSv           string     `json:"name_sv"`
+	NameEn           string     `json:"name_en"`
+	MunicipalityCode string     `json:"municipality_code"`
+	BusinessID       string     `json:"business_id"`
+	OrganisationOID  string     `json:"organisation_oid"`
+	Hosts            []string   `json:"hosts"`
+	Cell             string     `json:"cell"`
+	Schema           string     `json:"schema"`
+	Role             string     `json:"-"`
+	Ring             string     `json:"ring"`
+	State            State      `json:"state"`
+	SchemaVersion    int64      `json:"schema_version"`
+	Settings         Settings   `json:"settings"`
+	RoutableAt       *time.Time `json:"routable_at"`
+	CreatedAt        time.Time  `json:"created_at"`
+
+	keyset []byte
+}
+
+// Settings are a tenant's own choices, each with a sane zero.
+type Settings struct {
+	Roster RosterSettings `json:"roster" yaml:"roster"`
+}
+
+// RosterSettings bound what an import may do without a human's word.
+type RosterSettings struct {
+	// Removals and Updates are shares of a type, SchoolRemovals of a type in one
+	// school, each 0-1; zero takes the product's default (0.10, 0.75, 0.25).
+	Removals       float64 `json:"removals,omitempty" yaml:"removals"`
+	Updates        float64 `json:"updates,omitempty" yaml:"updates"`
+	SchoolRemovals float64 `json:"school_removals,omitempty" yaml:"school_removals"`
+	// Floor is the number of rows from which shares are looked at; zero is 10.
+	Floor int `json:"floor,omitempty" yaml:"floor"`
+	// Inserts is the share of new rows of a type over what is there; zero never holds.
+	Inserts float64 `json:"inserts,omitempty" yaml:"inserts"`
+	// Blackout holds every import on these days.
+	Blackout []Window `json:"blackout,omitempty" yaml:"blackout"`
+	// TwoPeople asks that a held plan be approved by another person than the planner.
+	TwoPeople bool `json:"two_people,omitempty" yaml:"two_people"`
+	// Edits says what an import does with fields edited in DigiOne: keep (the
+	// default) or overwrite, by "type.field".
+	Edits map[string]string `json:"edits,omitempty" yaml:"edits"`
+}
+
+// Window is a span of days, both included, as YYYY-MM-DD, or as MM-DD for every year.
+type Window struct {
+	From string `json:"from" yaml:"from"`
+	To   string `json:"to" yaml:"to"`
+	Why  string `json:"why,omitempty" yaml:"why"`
+}
+
+// Name returns the tenant's name in a language, the Finnish one when there is none.
+func (t Tenant) Name(lang string) string {
+	switch {
+	case lang == "sv" && t.NameSv != "":
+		return t.NameSv
+	case lang == "en" && t.NameEn != "":
+		return t.NameEn
+	}
+	return t.NameFi
+}
+
+// ErrNoTenant says that the catalogue knows no such tenant.
+var ErrNoTenant = errors.New("no such tenant")
+
+// ErrNotReady says that a tenant's provisioning has not finished.
+var ErrNotReady = errors.New("tenant is not provisioned")
+
+// ErrNested says that a transaction was asked for inside another one: it could
+// wait for the connection that it holds itself.
+var ErrNested = errors.New("transaction inside a transaction")
+
+// BusyError says that a tenant has more work under way than its share.
+type BusyError struct{ RetryAfter time.Duration }
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("tenant is busy, try again in %s", e.RetryAfter)
+}

@@ -1,0 +1,432 @@
+package tenancy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// txn is one transaction inside one tenant. Nothing is sent before the first
+// statement: begin, role and path travel with it in one round trip. Role and
+// search_path are local to the transaction, so that a connection goes back
+// knowing no tenant.
+type txn struct {
+	db       *DB
+	s        *session
+	t        *entry
+	readOnly bool
+	open     bool // begin has been sent
+	done     bool // Finish has run
+	deadline time.Duration
+}
+
+// The two statements by which a transaction enters a tenant; the second is for
+// a read that is one pipeline without begin and commit. statement_timeout is the
+// server's own clock on the deadline.
+const (
+	sqlEnter = `select set_config('role', $1, true), set_config('search_path', $2, true), set_config('statement_timeout', $3, true)`
+	sqlPeek  = `select set_config('transaction_read_only', 'on', true), set_config('role', $1, true), set_config('search_path', $2, true)`
+	sqlWhere = `select current_user::text, current_schema()::text, current_setting('transaction_read_only')`
+)
+
+func (x *txn) begin(b *pgx.Batch) error {
+	enter, err := x.s.own(sqlEnter)
+	if err != nil {
+		return err
+	}
+	if x.readOnly {
+		b.Queue("begin read only")
+	} else {
+		b.Queue("begin")
+	}
+	b.Queue(enter, x.t.Role, x.t.path, fmt.Sprint(x.deadline.Milliseconds()))
+	return nil
+}
+
+// own prepares one of tenancy's own statements, outside of any tenant.
+func (s *session) own(text string) (string, error) {
+	if name, ok := s.lookup(text); ok {
+		return name, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return s.prepare(ctx, text, 1<<20)
+}
+
+// ensure opens the transaction by itself, where nothing can travel with it.
+func (x *txn) ensure(ctx context.Context) error {
+	if x.done {
+		return errors.New("statement after Finish")
+	}
+	if x.open {
+		return nil
+	}
+	b := &pgx.Batch{}
+	if err := x.begin(b); err != nil {
+		return err
+	}
+	x.open = true
+	if err := x.s.conn.SendBatch(ctx, b).Close(); err != nil {
+		return fmt.Errorf("enter tenant %s: %w", x.t.Slug, err)
+	}
+	return x.check(ctx)
+}
+
+// check asserts where the transaction stands; tests only.
+func (x *txn) check(ctx context.Context) error {
+	if !x.db.cfg.Assert {
+		return nil
+	}
+	var role, schema, ro string
+	if err := x.s.conn.QueryRow(ctx, sqlWhere, pgx.QueryExecModeSimpleProtocol).Scan(&role, &schema, &ro); err != nil {
+		return err
+	}
+	if role != x.t.Role || schema != x.t.Schema || (ro == "on") != x.readOnly {
+		panic(fmt.Sprintf("transaction of %s stands at role %s, schema %s, read only %s", x.t.Slug, role, schema, ro))
+	}
+	return nil
+}
+
+// ready resolves named arguments, tags the text with the tenant, and returns the
+// name of the prepared statement. PostgreSQL plans a shared statement again at
+// every change of search_path; a text per tenant keeps each plan. The tag is a
+// cache key only: were the path ever another, the plan would be made anew.
+func (x *txn) ready(ctx context.Context, sql string, args []any) (string, []any, error) {
+	text, args, err := positional(sql, args)
+	if err != nil {
+		return "", nil, err
+	}
+	text = x.t.tag + text
+	if name, ok := x.s.lookup(text); ok {
+		return name, args, nil
+	}
+	if err := x.ensure(ctx); err != nil {
+		return "", nil, err
+	}
+	name, err := x.s.prepare(ctx, text, x.db.cfg.Statements)
+	return name, args, err
+}
+
+func (x *txn) commit(ctx context.Context) error {
+	if !x.open {
+		return nil
+	}
+	if x.readOnly {
+		x.rollback()
+		return nil
+	}
+	if x.s.conn.PgConn().TxStatus() != 'T' {
+		x.rollback()
+		return errors.New("commit: a statement of the transaction had failed")
+	}
+	if _, err := x.s.conn.Exec(ctx, "commit", pgx.QueryExecModeSimpleProtocol); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// rollback ends the transaction whatever the caller's context says; if it cannot,
+// release closes the connection.
+func (x *txn) rollback() {
+	if !x.open || x.s.conn.IsClosed() || x.s.conn.PgConn().TxStatus() == 'I' {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_, _ = x.s.conn.Exec(ctx, "rollback", pgx.QueryExecModeSimpleProtocol)
+}
+
+// Read is a read-only transaction inside one tenant.
+type Read struct{ x *txn }
+
+// Query runs a statement of plain, unqualified SQL. Close the rows before the
+// next statement.
+func (r Read) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	x := r.x
+	name, args, err := x.ready(ctx, sql, args)
+	if err != nil {
+		return nil, err
+	}
+	if x.open || x.db.cfg.Assert {
+		if err := x.ensure(ctx); err != nil {
+			return nil, err
+		}
+		return x.s.conn.Query(ctx, name, args...)
+	}
+	b := &pgx.Batch{}
+	if err := x.begin(b); err != nil {
+		return nil, err
+	}
+	b.Queue(name, args...)
+	x.open = true
+	br := x.s.conn.SendBatch(ctx, b)
+	for range 2 {
+		if _, err := br.Exec(); err != nil {
+			_ = br.Close()
+			return nil, fmt.Errorf("enter tenant %s: %w", x.t.Slug, err)
+		}
+	}
+	rows, err := br.Query()
+	if err != nil {
+		_ = br.Close()
+		return nil, err
+	}
+	return &firstRows{Rows: rows, br: br}, nil
+}
+
+// QueryRow is Query for one row; the error comes with Scan, pgx.ErrNoRows when
+// there is none.
+func (r Read) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	rows, err := r.Query(ctx, sql, args...)
+	return oneRow{rows, err}
+}
+
+// Batch runs the queued statements in one round trip and calls their callbacks.
+func (r Read) Batch(ctx context.Context, b *pgx.Batch) error {
+	x := r.x
+	if err := x.resolve(ctx, b); err != nil {
+		return err
+	}
+	out := b
+	if !x.open && !x.db.cfg.Assert {
+		out = &pgx.Batch{}
+		if err := x.begin(out); err != nil {
+			return err
+		}
+		x.open = true
+		out.QueuedQueries = append(out.QueuedQueries, b.QueuedQueries...)
+	} else if err := x.ensure(ctx); err != nil {
+		return err
+	}
+	return x.s.conn.SendBatch(ctx, out).Close()
+}
+
+// Finish runs the queued statements as the last of the transaction, which ends
+// with them: in a read that sends nothing else, that is one round trip in all.
+func (r Read) Finish(ctx context.Context, b *pgx.Batch) error {
+	x := r.x
+	if err := x.resolve(ctx, b); err != nil {
+		return err
+	}
+	out := &pgx.Batch{}
+	switch {
+	case x.db.cfg.Assert:
+		if err := x.ensure(ctx); err != nil {
+			return err
+		}
+	case x.readOnly && !x.open:
+		peek, err := x.s.own(sqlPeek)
+		if err != nil {
+			return err
+		}
+		out.Queue(peek, x.t.Role, x.t.path)
+	case !x.open:
+		if err := x.begin(out); err != nil {
+			return err
+		}
+		x.open = true
+	}
+	out.QueuedQueries = append(out.QueuedQueries, b.QueuedQueries...)
+	if x.open && !x.readOnly {
+		out.Queue("commit")
+	}
+	x.done = true
+	err := x.s.conn.SendBatch(ctx, out).Close()
+	if x.open && (x.readOnly || err != nil) {
+		x.rollback()
+	}
+	x.open = false
+	return err
+}
+
+// resolve replaces the texts in a batch by the names of prepared statements.
+func (x *txn) resolve(ctx context.Context, b *pgx.Batch) error {
+	for _, q := range b.QueuedQueries {
+		name, args, err := x.ready(ctx, q.SQL, q.Arguments)
+		if err != nil {
+			return err
+		}
+		q.SQL, q.Arguments = name, args
+	}
+	return nil
+}
+
+// Prepare checks a statement without running it; tests use it.
+func (r Read) Prepare(ctx context.Context, sql string) (*pgconn.StatementDescription, error) {
+	if err := r.x.ensure(ctx); err != nil {
+		return nil, err
+	}
+	return r.x.s.conn.Prepare(ctx, "", sql)
+}
+
+// Write is a transaction inside one tenant that may also change data.
+type Write struct{ Read }
+
+// Exec runs a statement that returns no rows.
+func (w Write) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	rows, err := w.Query(ctx, sql, args...)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	rows.Close()
+	return rows.CommandTag(), rows.Err()
+}
+
+// CopyFrom streams rows into an unqualified table and returns how many.
+func (w Write) CopyFrom(ctx context.Context, table string, columns []string, src pgx.CopyFromSource) (int64, error) {
+	if err := w.x.ensure(ctx); err != nil {
+		return 0, err
+	}
+	return w.x.s.conn.CopyFrom(ctx, pgx.Identifier{table}, columns, src)
+}
+
+// firstRows are the rows of the statement that opened the transaction; the
+// pipeline is closed with them.
+type firstRows struct {
+	pgx.Rows
+	br  pgx.BatchResults
+	err error
+}
+
+func (r *firstRows) Next() bool {
+	if r.Rows.Next() {
+		return true
+	}
+	r.Close()
+	return false
+}
+
+func (r *firstRows) Close() {
+	r.Rows.Close()
+	if r.br != nil {
+		r.err = r.br.Close()
+		r.br = nil
+	}
+}
+
+func (r *firstRows) Err() error {
+	if err := r.Rows.Err(); err != nil {
+		return err
+	}
+	return r.err
+}
+
+type oneRow struct {
+	rows pgx.Rows
+	err  error
+}
+
+func (r oneRow) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		if err := r.rows.Err(); err != nil {
+			return err
+		}
+		return pgx.ErrNoRows
+	}
+	if err := r.rows.Scan(dest...); err != nil {
+		return err
+	}
+	r.rows.Close()
+	return r.rows.Err()
+}
+
+// named is a text with @names turned into $n, and the names in their order.
+type named struct {
+	text  string
+	names []string
+}
+
+var rewritten sync.Map // text with @names -> named: pgx would scan it at every call
+
+// positional turns named arguments into positional ones. With pgx.StrictNamedArgs
+// a missing or a needless name is an error.
+func positional(sql string, args []any) (string, []any, error) {
+	if len(args) != 1 {
+		return sql, args, nil
+	}
+	var given map[string]any
+	strict := false
+	switch a := args[0].(type) {
+	case pgx.StrictNamedArgs:
+		given, strict = a, true
+	case pgx.NamedArgs:
+		given = a
+	default:
+		return sql, args, nil
+	}
+	v, ok := rewritten.Load(sql)
+	if !ok {
+		text, order, err := namesOf(sql)
+		if err != nil {
+			return "", nil, err
+		}
+		v = named{text, order}
+		rewritten.Store(sql, v)
+	}
+	n := v.(named)
+	out := make([]any, len(n.names))
+	for i, name := range n.names {
+		value, ok := given[name]
+		if !ok && strict {
+			return "", nil, fmt.Errorf("statement wants argument @%s", name)
+		}
+		out[i] = value
+	}
+	if strict && len(given) > len(n.names) {
+		for _, name := range slices.Sorted(maps.Keys(given)) {
+			if !slices.Contains(n.names, name) {
+				return "", nil, fmt.Errorf("statement has no argument @%s", name)
+			}
+		}
+	}
+	return n.text, out, nil
+}
+
+// namesOf lets pgx find the names: each is given itself as its value.
+func namesOf(sql string) (string, []string, error) {
+	self := pgx.NamedArgs{}
+	for {
+		text, args, err := self.RewriteQuery(context.Background(), nil, sql, nil)
+		if err != nil {
+			return "", nil, err
+		}
+		missing := false
+		for _, a := range args {
+			missing = missing || a == nil
+		}
+		if !missing {
+			names := make([]string, len(args))
+			for i, a := range args {
+				names[i] = a.(string)
+			}
+			return text, names, nil
+		}
+		before := len(self)
+		for _, m := range nameForm.FindAllStringSubmatch(sql, -1) {
+			self[m[1]] = m[1]
+		}
+		if len(self) == before {
+			return "", nil, errors.New("statement has an argument whose name cannot be read")
+		}
+	}
+}
+
+// goroutine returns the number of the running goroutine; Assert only.
+func goroutine() string {
+	var b [64]byte
+	f := bytes.Fields(b[:runtime.Stack(b[:], false)])
+	return string(f[1])
+}
