@@ -17,3 +17,9 @@ const Snapshot = "tenant/schema.sql"
 // AppendOnly names the tenant tables that a running tenant may read and add to,
 // never change.
 var AppendOnly = []string{"audit_event"}
+
+// Codes is a CSV with header: list, value, fi, sv, en. The national code lists
+// (koodisto) of Opintopolku, as far as the product uses them.
+//
+//go:embed codes.csv
+var Codes []byte

@@ -74,6 +74,9 @@ func enterable(dir string, c *syscall.Credential) bool {
 	}
 }
 
+// Binaries returns the folder of PostgreSQL's programs on this machine.
+func Binaries() (string, error) { return place{}.binaries() }
+
 // binaries returns the folder of the server's programs: the version that made
 // the data if there is data, else the newest.
 func (p place) binaries() (string, error) {

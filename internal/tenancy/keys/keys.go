@@ -61,7 +61,8 @@ func New() (*Keyset, error) {
 // old ones wrote. The hash key stays: what was found by hash must be found again.
 func (k *Keyset) Rotate() (*Keyset, error) {
 	hs := k.handles
-	for i, t := range templates()[:2] {
+	ts := templates()
+	for i, t := range ts[:2] {
 		m := keyset.NewManagerFromHandle(hs[i])
 		id, err := m.Add(t)
 		if err == nil {

@@ -1,0 +1,115 @@
+package tenancy
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"digione/internal/tenancy/keys"
+)
+
+// Diagnosis is one thing that the doctor looked at.
+type Diagnosis struct {
+	Tenant string `json:"tenant"` // "" is the installation itself
+	Check  string `json:"check"`
+	OK     bool   `json:"ok"`
+	Found  string `json:"found"`
+	Next   string `json:"next"` // what to do, "" when nothing
+}
+
+// Doctor examines the installation, or one tenant of it, and changes nothing.
+func (o *Operator) Doctor(ctx context.Context, slug string) ([]Diagnosis, error) {
+	latest, err := o.Latest()
+	if err != nil {
+		return nil, err
+	}
+	list, err := tenants(ctx, o.pool)
+	if err != nil {
+		return nil, err
+	}
+	var out []Diagnosis
+	if slug == "" {
+		out = append(out, Diagnosis{Check: "server", OK: true, Found: fmt.Sprintf("PostgreSQL %d.%d", o.server/10000, o.server%10000)})
+		out = append(out, Diagnosis{Check: "tenants", OK: true, Found: fmt.Sprintf("%d", len(list))})
+	}
+	found := false
+	for _, t := range list {
+		if slug != "" && t.Slug != slug {
+			continue
+		}
+		found = true
+		d, err := o.examine(ctx, t, latest)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d...)
+	}
+	if slug != "" && !found {
+		return nil, fmt.Errorf("tenant %q: %w; see: tenantctl tenant list", slug, ErrNoTenant)
+	}
+	return out, nil
+}
+
+func (o *Operator) examine(ctx context.Context, t *entry, latest int64) ([]Diagnosis, error) {
+	var out []Diagnosis
+	say := func(check string, ok bool, found, next string) {
+		if ok {
+			next = ""
+		}
+		out = append(out, Diagnosis{t.Slug, check, ok, found, next})
+	}
+	again := "run: tenantctl tenant create " + t.Slug
+	half, err := o.halfDone(ctx, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	if t.State == Provisioning {
+		say("provisioning", false, half, again)
+		return out, nil
+	}
+	var schema, role, login bool
+	const q = `select exists (select from pg_namespace where nspname = $1), exists (select from pg_roles where rolname = $2),
+	                  coalesce((select pg_has_role(c.oid, r.oid, 'member') from pg_roles c, pg_roles r where c.rolname = $3 and r.rolname = $2), false)`
+	if err := o.pool.QueryRow(ctx, q, t.Schema, t.Role, t.cellRole).Scan(&schema, &role, &login); err != nil {
+		return nil, fmt.Errorf("examine %s: %w", t.Slug, err)
+	}
+	say("state", true, string(t.State), "")
+	say("schema", schema && role && login, t.Schema, "restore the tenant from its backup")
+	say("version", t.SchemaVersion == latest, fmt.Sprintf("%d of %d", t.SchemaVersion, latest), "run: tenantctl migrate up --tenant "+t.Slug)
+	say("hosts", len(t.Hosts) > 0, fmt.Sprint(t.Hosts), again)
+	_, err = keys.Unwrap(o.cfg.Master, string(t.ID), t.keyset)
+	say("key", err == nil, "keyset opens", "give the master key that the tenant was made with: --master-key-file or --kms-key")
+	if half != "" {
+		say("steps", false, half, "run: tenantctl migrate up --tenant "+t.Slug)
+	}
+	return out, nil
+}
+
+// halfDone names steps whose last attempt has no good end, and for how long.
+func (o *Operator) halfDone(ctx context.Context, id ID) (string, error) {
+	const q = `
+select distinct on (process, name) process, name, coalesce(outcome, ''), started_at, detail
+  from control.step
+ where tenant = $1
+ order by process, name, attempt desc`
+	rows, err := o.pool.Query(ctx, q, id)
+	if err != nil {
+		return "", err
+	}
+	var text string
+	var process, name, outcome, detail string
+	var at time.Time
+	_, err = pgx.ForEachRow(rows, []any{&process, &name, &outcome, &at, &detail}, func() error {
+		switch outcome {
+		case "done":
+		case "failed":
+			text += fmt.Sprintf("%s step %q failed: %s. ", process, name, detail)
+		default:
+			text += fmt.Sprintf("%s step %q began %s and has no end: running, or killed. ", process, name, at.UTC().Format(time.RFC3339))
+		}
+		return nil
+	})
+	return text, err
+}

@@ -1,0 +1,312 @@
+package tenancy
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+
+	"digione/internal/tenancy/keys"
+	"digione/schemas"
+)
+
+// Operator is the side that may change structure: it logs in as the owner of
+// the schemas, which no served request ever does.
+type Operator struct {
+	cfg    OperatorConfig
+	pool   *pgxpool.Pool
+	tenant fs.FS // tenant migrations, without the snapshot
+	server int   // server_version_num
+}
+
+// OperatorConfig says what an Operator works on.
+type OperatorConfig struct {
+	// DSN logs in as the owner: a role that may create roles and schemas.
+	DSN string
+	// Secret is what the passwords of the runtime roles are derived from.
+	Secret []byte
+	// Master wraps the keysets of new tenants.
+	Master keys.Master
+	// Objects prepares a tenant's place for files; nil skips that step.
+	Objects func(ctx context.Context, id ID) error
+	// HostSuffix completes the first host of a tenant: slug + "." + suffix.
+	HostSuffix string
+	// Cell gives shared cells made from now on their size; zero takes 4
+	// connections for 75 tenants.
+	CellPool, CellCapacity int
+	// Migrations replaces the tenant migrations; tests use it.
+	Migrations fs.FS
+	// Conns caps the operator's own connections; default 10.
+	Conns int
+}
+
+// OpenOperator connects and checks the server. It changes nothing: see Init.
+func OpenOperator(ctx context.Context, cfg OperatorConfig) (*Operator, error) {
+	pc, err := pgxpool.ParseConfig(cfg.DSN)
+	if err != nil {
+		return nil, fmt.Errorf("parse database url: %w", err)
+	}
+	if pc.MaxConns = 10; cfg.Conns > 0 {
+		pc.MaxConns = int32(cfg.Conns) //nolint:gosec // a handful
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, fmt.Errorf("connect database: %w", err)
+	}
+	o := &Operator{cfg: cfg, pool: pool}
+	if err := pool.QueryRow(ctx, "select current_setting('server_version_num')::int").Scan(&o.server); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("connect database: %w; check --database-url", err)
+	}
+	if o.server < 150000 {
+		pool.Close()
+		return nil, fmt.Errorf("PostgreSQL %d is too old: DigiOne needs 15 or newer", o.server/10000)
+	}
+	if o.tenant = cfg.Migrations; o.tenant == nil {
+		if o.tenant, err = tenantMigrations(); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// Close ends the operator's connections.
+func (o *Operator) Close() { o.pool.Close() }
+
+// migrationsOnly hides the snapshot, which is no migration.
+type migrationsOnly struct{ fs.FS }
+
+func (m migrationsOnly) ReadDir(name string) ([]fs.DirEntry, error) {
+	all, err := fs.ReadDir(m.FS, name)
+	out := all[:0]
+	for _, e := range all {
+		if e.Name() != "schema.sql" {
+			out = append(out, e)
+		}
+	}
+	return out, err
+}
+
+func tenantMigrations() (fs.FS, error) {
+	dir, err := fs.Sub(schemas.FS, "tenant")
+	return migrationsOnly{dir}, err
+}
+
+// Locks that serialise what may happen once at a time in a database.
+const (
+	lockInit  = 7301
+	lockRoles = 7302
+	lockCells = 7303
+)
+
+// Init brings the control schema, the shared roles and the database's own
+// privileges to the state that this program needs. Running it again changes nothing.
+func (o *Operator) Init(ctx context.Context) error {
+	current, err := o.initialised(ctx)
+	if err != nil || current {
+		return err
+	}
+	conn, err := o.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, "select pg_advisory_lock($1)", lockInit); err != nil {
+		return err
+	}
+	defer func() { _, _ = conn.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock($1)", lockInit) }()
+	if _, err := conn.Exec(ctx, "create schema if not exists control"); err != nil {
+		return fmt.Errorf("make schema control: %w", err)
+	}
+	if err := o.migrateControl(ctx); err != nil {
+		return err
+	}
+	role := appRole(o.cfg.Secret)
+	if err := createRole(ctx, conn, role, "login password '"+rolePassword(o.cfg.Secret, role)+"'"); err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, strings.ReplaceAll(initScript, "$app", ident(role)), pgx.QueryExecModeSimpleProtocol); err != nil {
+		return fmt.Errorf("set privileges of the database: %w", err)
+	}
+	return nil
+}
+
+// initScript shuts what PostgreSQL leaves open to everyone, and opens to the
+// application the part of the catalogue that routing needs.
+const initScript = `
+do $$ begin
+  execute format('revoke all on database %I from public', current_database());
+  execute format('grant connect on database %I to $app', current_database());
+end $$;
+revoke all on schema public from public;
+create schema if not exists ext;
+create extension if not exists unaccent schema ext;
+grant usage on schema ext to public;
+alter role $app set search_path = '';
+alter role $app set statement_timeout = '10s';
+grant usage on schema control to $app;
+grant select on control.cluster, control.cell, control.tenant, control.tenant_host to $app;
+insert into control.cluster (id, dsn_ref) values ('main', 'env:DIGIONE_DATABASE_URL') on conflict do nothing;`
+
+// initialised tells whether nothing is left to do, by two cheap looks.
+func (o *Operator) initialised(ctx context.Context) (bool, error) {
+	const q = `select to_regclass('control.goose_db_version') is not null and exists (select from pg_roles where rolname = $1)`
+	var there bool
+	if err := o.pool.QueryRow(ctx, q, appRole(o.cfg.Secret)).Scan(&there); err != nil || !there {
+		return false, err
+	}
+	var version int64
+	if err := o.pool.QueryRow(ctx, "select max(version_id) from control.goose_db_version").Scan(&version); err != nil {
+		return false, err
+	}
+	dir, err := fs.Sub(schemas.FS, "control")
+	if err != nil {
+		return false, err
+	}
+	latest, err := latestIn(dir)
+	if err != nil || version != latest {
+		return false, err
+	}
+	const granted = `select has_schema_privilege($1, 'control', 'usage') and exists (select from control.cluster)`
+	err = o.pool.QueryRow(ctx, granted, appRole(o.cfg.Secret)).Scan(&there)
+	return there, err
+}
+
+func (o *Operator) migrateControl(ctx context.Context) error {
+	dir, err := fs.Sub(schemas.FS, "control")
+	if err != nil {
+		return err
+	}
+	db := o.open("control, pg_catalog")
+	defer func() { _ = db.Close() }()
+	return gooseUp(ctx, db, dir)
+}
+
+// open returns a database/sql handle of one connection, for goose.
+func (o *Operator) open(searchPath string) *sql.DB {
+	cc := o.pool.Config().ConnConfig.Copy()
+	cc.RuntimeParams["search_path"] = searchPath
+	db := stdlib.OpenDB(*cc)
+	db.SetMaxOpenConns(1)
+	return db
+}
+
+func gooseUp(ctx context.Context, db *sql.DB, dir fs.FS) error {
+	p, err := goose.NewProvider(goose.DialectPostgres, db, dir, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return err
+	}
+	return nil
+}
+
+// latestIn returns the highest version among the migrations of a folder.
+func latestIn(dir fs.FS) (int64, error) {
+	versions, err := versionsIn(dir)
+	if err != nil || len(versions) == 0 {
+		return 0, err
+	}
+	return versions[len(versions)-1], nil
+}
+
+func versionsIn(dir fs.FS) ([]int64, error) {
+	entries, err := fs.ReadDir(dir, ".")
+	if err != nil {
+		return nil, err
+	}
+	var out []int64
+	for _, e := range entries {
+		v, err := goose.NumericComponent(e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("migration %s: %w", e.Name(), err)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// Latest is the schema version that this program brings tenants to.
+func (o *Operator) Latest() (int64, error) { return latestIn(o.tenant) }
+
+// ident quotes a name that the catalogue has already checked.
+func ident(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+type execer interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+// createRole makes a role or sets an existing one right. Roles belong to the
+// whole server, so that a racer may come first from another database.
+func createRole(ctx context.Context, db execer, role, how string) error {
+	with := ident(role) + " with noinherit nosuperuser nocreatedb nocreaterole nobypassrls noreplication " + how
+	for range 5 {
+		_, err := db.Exec(ctx, "create role "+with, pgx.QueryExecModeSimpleProtocol)
+		switch sqlState(err) {
+		case "42710", "23505": // duplicate_object, and its race
+			_, err = db.Exec(ctx, "alter role "+strings.Replace(with, "nosuperuser ", "", 1), pgx.QueryExecModeSimpleProtocol)
+			if sqlState(err) == "XX000" { // tuple concurrently updated: the racer did the same
+				time.Sleep(20 * time.Millisecond)
+				continue
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("make role %s: %w", role, err)
+		}
+		return nil
+	}
+	return fmt.Errorf("make role %s: others keep changing it; try again", role)
+}
+
+// Find returns a tenant by slug or ID, in any state.
+func (o *Operator) Find(ctx context.Context, slugOrID string) (Tenant, error) {
+	list, err := o.Tenants(ctx)
+	if err != nil {
+		return Tenant{}, err
+	}
+	for _, t := range list {
+		if t.Slug == slugOrID || string(t.ID) == slugOrID {
+			return t, nil
+		}
+	}
+	return Tenant{}, fmt.Errorf("tenant %q: %w; see: tenantctl tenant list", slugOrID, ErrNoTenant)
+}
+
+// Tenants lists all tenants by slug, from the database.
+func (o *Operator) Tenants(ctx context.Context) ([]Tenant, error) {
+	list, err := tenants(ctx, o.pool)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Tenant, len(list))
+	for i, e := range list {
+		out[i] = e.Tenant
+	}
+	return out, nil
+}
+
+// SetState suspends or resumes a tenant; the catalogue of every node follows at
+// once. Setting the state that it has changes nothing.
+func (o *Operator) SetState(ctx context.Context, t Tenant, s State) error {
+	if t.State == Provisioning {
+		return fmt.Errorf("tenant %s: %w; run: tenantctl tenant create %s", t.Slug, ErrNotReady, t.Slug)
+	}
+	if s != Active && s != Suspended {
+		return errors.New("a tenant can be made active or suspended")
+	}
+	_, err := o.pool.Exec(ctx, "update control.tenant set state = $2 where id = $1 and state <> $2 and state <> 'provisioning'", t.ID, s)
+	if err != nil {
+		return fmt.Errorf("set state of %s: %w", t.Slug, err)
+	}
+	return nil
+}

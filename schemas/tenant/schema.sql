@@ -1,0 +1,551 @@
+-- The schema of one tenant, as all tenant migrations together make it.
+-- Written by make snapshot; do not edit. A test holds it to the migrations.
+CREATE TABLE account (
+    id uuid NOT NULL,
+    provider uuid NOT NULL,
+    subject text NOT NULL,
+    person uuid NOT NULL,
+    linked_by text NOT NULL,
+    linked_at timestamp with time zone NOT NULL,
+    last_login_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE account IS 'A sign-in identity linked to a person; linked_by names the rule. Owned by internal/app/identity.';
+CREATE TABLE audit_event (
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor uuid,
+    actor_kind text NOT NULL,
+    action text NOT NULL,
+    target uuid,
+    target_kind text DEFAULT ''::text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    request text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT audit_event_actor_kind_ck CHECK ((actor_kind = ANY (ARRAY['person'::text, 'operator'::text, 'system'::text])))
+)
+PARTITION BY RANGE (at);
+COMMENT ON TABLE audit_event IS 'Who saw or changed what, ids only, append-only. Owned by internal/app/audit.';
+CREATE TABLE audit_event_default (
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor uuid,
+    actor_kind text NOT NULL,
+    action text NOT NULL,
+    target uuid,
+    target_kind text DEFAULT ''::text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    request text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT audit_event_actor_kind_ck CHECK ((actor_kind = ANY (ARRAY['person'::text, 'operator'::text, 'system'::text])))
+);
+COMMENT ON TABLE audit_event_default IS 'Events of months without a partition of their own. Owned by internal/app/audit.';
+CREATE TABLE code (
+    list text NOT NULL,
+    value text NOT NULL,
+    name_fi text NOT NULL,
+    name_sv text DEFAULT ''::text NOT NULL,
+    name_en text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE code IS 'National code lists, as far as the product uses them. Owned by internal/tenancy.';
+CREATE TABLE course (
+    id uuid NOT NULL,
+    unit uuid NOT NULL,
+    school_year_term uuid,
+    title text NOT NULL,
+    code text DEFAULT ''::text NOT NULL,
+    grades text[] DEFAULT '{}'::text[] NOT NULL,
+    subjects text[] DEFAULT '{}'::text[] NOT NULL,
+    subject_codes text[] DEFAULT '{}'::text[] NOT NULL,
+    source text NOT NULL,
+    sourced_id text,
+    status text DEFAULT 'active'::text NOT NULL,
+    date_last_modified timestamp with time zone NOT NULL,
+    row_hash bytea,
+    imported_in integer,
+    extra jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT course_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'tobedeleted'::text])))
+);
+COMMENT ON TABLE course IS 'What is taught: subject, grades, modules. Owned by internal/app/org.';
+CREATE TABLE enrolment (
+    id uuid NOT NULL,
+    teaching_group uuid NOT NULL,
+    person uuid NOT NULL,
+    role text NOT NULL,
+    is_primary boolean,
+    validity daterange NOT NULL,
+    source text NOT NULL,
+    sourced_id text,
+    status text DEFAULT 'active'::text NOT NULL,
+    date_last_modified timestamp with time zone NOT NULL,
+    row_hash bytea,
+    imported_in integer,
+    extra jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT enrolment_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'tobedeleted'::text])))
+);
+COMMENT ON TABLE enrolment IS 'A person in a group, as learner or teacher; an open side of validity follows the group. Owned by internal/app/org.';
+CREATE TABLE grade_placement (
+    id uuid NOT NULL,
+    learner uuid NOT NULL,
+    unit uuid NOT NULL,
+    grade text NOT NULL,
+    home_group uuid,
+    validity daterange NOT NULL,
+    source text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT grade_placement_source_ck CHECK ((source = ANY (ARRAY['roster'::text, 'hand'::text])))
+);
+COMMENT ON TABLE grade_placement IS 'Which grade a learner attends where: what a principal counts. Owned by internal/app/org.';
+CREATE TABLE guardianship (
+    id uuid NOT NULL,
+    child uuid NOT NULL,
+    guardian uuid NOT NULL,
+    kind text NOT NULL,
+    source text NOT NULL,
+    validity daterange NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT guardianship_kind_ck CHECK ((kind = ANY (ARRAY['custodian'::text, 'foster'::text, 'agent'::text]))),
+    CONSTRAINT guardianship_self_ck CHECK ((child <> guardian)),
+    CONSTRAINT guardianship_source_ck CHECK ((source = ANY (ARRAY['roster'::text, 'dvv'::text, 'hand'::text])))
+);
+COMMENT ON TABLE guardianship IS 'Who speaks for a child, from when to when; ends by itself at 18. Owned by internal/app/people.';
+CREATE TABLE identity_provider (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    issuer text NOT NULL,
+    client_id text NOT NULL,
+    secret_cipher bytea NOT NULL,
+    scopes text[] DEFAULT '{openid,profile}'::text[] NOT NULL,
+    link_claim text NOT NULL,
+    link_to text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT identity_provider_link_to_ck CHECK ((link_to = ANY (ARRAY['oppijanumero'::text, 'hetu'::text, 'username'::text, 'sourced_id'::text])))
+);
+COMMENT ON TABLE identity_provider IS 'Where the people of this tenant sign in, and the rule that links an account to a person. Owned by internal/app/identity.';
+CREATE TABLE local_edit (
+    id uuid NOT NULL,
+    type text NOT NULL,
+    sourced_id text NOT NULL,
+    field text NOT NULL,
+    delivered text NOT NULL,
+    edited text NOT NULL,
+    policy text DEFAULT 'keep'::text NOT NULL,
+    edited_by text NOT NULL,
+    edited_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT local_edit_policy_ck CHECK ((policy = ANY (ARRAY['keep'::text, 'overwrite'::text])))
+);
+COMMENT ON TABLE local_edit IS 'A field that was changed in DigiOne on a row that the roster owns; the next plan shows it as a conflict. Owned by internal/app/roster.';
+CREATE TABLE match_review (
+    id uuid NOT NULL,
+    sourced_id text NOT NULL,
+    person uuid NOT NULL,
+    reason text NOT NULL,
+    import_seq integer NOT NULL,
+    resolved_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE match_review IS 'Roster rows whose person is in doubt, for a human to decide. Owned by internal/app/roster.';
+CREATE TABLE person (
+    id uuid NOT NULL,
+    given_names text NOT NULL,
+    call_name text DEFAULT ''::text NOT NULL,
+    family_name text NOT NULL,
+    birth_date date,
+    language text DEFAULT ''::text NOT NULL,
+    home_municipality text DEFAULT ''::text NOT NULL,
+    email text DEFAULT ''::text NOT NULL,
+    phone text DEFAULT ''::text NOT NULL,
+    hetu_cipher bytea,
+    hetu_hash bytea,
+    oppijanumero text,
+    protected daterange,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE person IS 'One human being once per tenant, the golden record. Owned by internal/app/people.';
+COMMENT ON COLUMN person.protected IS 'Turvakielto: the days on which identity and whereabouts are protected; null is never.';
+CREATE TABLE person_identifier (
+    id uuid NOT NULL,
+    person uuid NOT NULL,
+    kind text NOT NULL,
+    value_hash bytea NOT NULL,
+    cipher bytea,
+    value text,
+    source text NOT NULL,
+    validity daterange NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT person_identifier_kind_ck CHECK ((kind = ANY (ARRAY['hetu'::text, 'oppijanumero'::text])))
+);
+COMMENT ON TABLE person_identifier IS 'Identifiers that a person no longer uses; the one in use stands in person. Owned by internal/app/people.';
+CREATE TABLE role_grant (
+    id uuid NOT NULL,
+    person uuid NOT NULL,
+    role text NOT NULL,
+    unit uuid NOT NULL,
+    is_primary boolean DEFAULT false NOT NULL,
+    validity daterange NOT NULL,
+    source text NOT NULL,
+    sourced_id text,
+    status text DEFAULT 'active'::text NOT NULL,
+    date_last_modified timestamp with time zone NOT NULL,
+    row_hash bytea,
+    imported_in integer,
+    extra jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT role_grant_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'tobedeleted'::text])))
+);
+COMMENT ON TABLE role_grant IS 'What a person is where, from when to when. Owned by internal/app/identity.';
+CREATE TABLE roster_change (
+    import_seq integer NOT NULL,
+    type text NOT NULL,
+    sourced_id text NOT NULL,
+    kind text NOT NULL,
+    before jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT roster_change_kind_ck CHECK ((kind = ANY (ARRAY['insert'::text, 'update'::text, 'remove'::text, 'reactivate'::text])))
+);
+COMMENT ON TABLE roster_change IS 'The row before each change of an import: what a rollback needs. Inserted rows are marked in their own table by imported_in. Owned by internal/app/roster.';
+CREATE TABLE roster_import (
+    id text NOT NULL,
+    seq integer,
+    state text NOT NULL,
+    kind text NOT NULL,
+    undoes text,
+    source_name text NOT NULL,
+    source_hash bytea NOT NULL,
+    object_key text NOT NULL,
+    version text NOT NULL,
+    options jsonb NOT NULL,
+    base_seq integer NOT NULL,
+    state_hash bytea NOT NULL,
+    change_hash bytea NOT NULL,
+    counts jsonb NOT NULL,
+    holds jsonb NOT NULL,
+    findings jsonb NOT NULL,
+    planned_by text NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    approved_by text DEFAULT ''::text NOT NULL,
+    approved_at timestamp with time zone,
+    reason text DEFAULT ''::text NOT NULL,
+    applied_by text DEFAULT ''::text NOT NULL,
+    applied_at timestamp with time zone,
+    seconds double precision,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT roster_import_kind_ck CHECK ((kind = ANY (ARRAY['package'::text, 'rollback'::text]))),
+    CONSTRAINT roster_import_state_ck CHECK ((state = ANY (ARRAY['planned'::text, 'held'::text, 'applied'::text, 'failed'::text, 'rolled_back'::text])))
+);
+COMMENT ON TABLE roster_import IS 'Plans and what became of them. seq numbers the applied ones. Owned by internal/app/roster.';
+CREATE TABLE roster_record (
+    id uuid NOT NULL,
+    type text NOT NULL,
+    fields jsonb NOT NULL,
+    source text NOT NULL,
+    sourced_id text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    date_last_modified timestamp with time zone NOT NULL,
+    row_hash bytea NOT NULL,
+    imported_in integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT roster_record_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'tobedeleted'::text])))
+);
+COMMENT ON TABLE roster_record IS 'Rows of the types that the product keeps as delivered: demographics, user profiles, gradebook, resources. Owned by internal/app/roster.';
+CREATE TABLE roster_user (
+    id uuid NOT NULL,
+    person uuid NOT NULL,
+    unit uuid,
+    enabled boolean NOT NULL,
+    username text NOT NULL,
+    given_name text NOT NULL,
+    family_name text NOT NULL,
+    middle_name text DEFAULT ''::text NOT NULL,
+    user_ids text DEFAULT ''::text NOT NULL,
+    identifier text DEFAULT ''::text NOT NULL,
+    email text DEFAULT ''::text NOT NULL,
+    sms text DEFAULT ''::text NOT NULL,
+    phone text DEFAULT ''::text NOT NULL,
+    agents text[] DEFAULT '{}'::text[] NOT NULL,
+    grades text[] DEFAULT '{}'::text[] NOT NULL,
+    master_identifier text DEFAULT ''::text NOT NULL,
+    hetu_cipher bytea,
+    hetu_hash bytea,
+    source text NOT NULL,
+    sourced_id text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    date_last_modified timestamp with time zone NOT NULL,
+    row_hash bytea NOT NULL,
+    imported_in integer,
+    extra jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT roster_user_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'tobedeleted'::text])))
+);
+COMMENT ON TABLE roster_user IS 'A row of users.csv as delivered, and the person it is about. Owned by internal/app/roster.';
+COMMENT ON COLUMN roster_user.hetu_cipher IS 'The delivered hetu, encrypted; where it stood in the row, extra or user_ids hold a placeholder.';
+CREATE TABLE session (
+    token_hash bytea NOT NULL,
+    account uuid NOT NULL,
+    person uuid NOT NULL,
+    csrf text NOT NULL,
+    language text DEFAULT ''::text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE session IS 'A signed-in browser. Only the hash of its token is kept. Owned by internal/app/identity.';
+CREATE TABLE sign_in (
+    state_hash bytea NOT NULL,
+    provider uuid NOT NULL,
+    nonce text NOT NULL,
+    verifier text NOT NULL,
+    return_to text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE sign_in IS 'A sign-in under way; used once. Owned by internal/app/identity.';
+CREATE TABLE study_right (
+    id uuid NOT NULL,
+    learner uuid NOT NULL,
+    unit uuid NOT NULL,
+    kind text NOT NULL,
+    source text NOT NULL,
+    confirmed boolean DEFAULT false NOT NULL,
+    states jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT study_right_source_ck CHECK ((source = ANY (ARRAY['roster'::text, 'hand'::text])))
+);
+COMMENT ON TABLE study_right IS 'Opiskeluoikeus: the roster proposes it, the school office confirms it. kind is from the national list opiskeluoikeudentyyppi. Owned by internal/app/org.';
+CREATE TABLE teaching_group (
+    id uuid NOT NULL,
+    unit uuid NOT NULL,
+    course uuid NOT NULL,
+    kind text NOT NULL,
+    title text NOT NULL,
+    code text DEFAULT ''::text NOT NULL,
+    location text DEFAULT ''::text NOT NULL,
+    grades text[] DEFAULT '{}'::text[] NOT NULL,
+    subjects text[] DEFAULT '{}'::text[] NOT NULL,
+    subject_codes text[] DEFAULT '{}'::text[] NOT NULL,
+    periods text[] DEFAULT '{}'::text[] NOT NULL,
+    terms uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    validity daterange NOT NULL,
+    source text NOT NULL,
+    sourced_id text,
+    status text DEFAULT 'active'::text NOT NULL,
+    date_last_modified timestamp with time zone NOT NULL,
+    row_hash bytea,
+    imported_in integer,
+    extra jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT teaching_group_kind_ck CHECK ((kind = ANY (ARRAY['homeroom'::text, 'scheduled'::text, 'other'::text]))),
+    CONSTRAINT teaching_group_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'tobedeleted'::text])))
+);
+COMMENT ON TABLE teaching_group IS 'A home class or a subject group. Owned by internal/app/org.';
+COMMENT ON COLUMN teaching_group.validity IS 'From the first to the last day of its terms: derived from terms, kept for speed, rebuilt by each import.';
+CREATE TABLE term (
+    id uuid NOT NULL,
+    parent uuid,
+    kind text NOT NULL,
+    title text NOT NULL,
+    validity daterange NOT NULL,
+    school_year integer NOT NULL,
+    source text NOT NULL,
+    sourced_id text,
+    status text DEFAULT 'active'::text NOT NULL,
+    date_last_modified timestamp with time zone NOT NULL,
+    row_hash bytea,
+    imported_in integer,
+    extra jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT term_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'tobedeleted'::text])))
+);
+COMMENT ON TABLE term IS 'School year, term, period; the end is exclusive. Owned by internal/app/org.';
+CREATE TABLE unit (
+    id uuid NOT NULL,
+    parent uuid,
+    kind text NOT NULL,
+    name text NOT NULL,
+    name_sv text DEFAULT ''::text NOT NULL,
+    school_code text,
+    oid text,
+    source text NOT NULL,
+    sourced_id text,
+    status text DEFAULT 'active'::text NOT NULL,
+    date_last_modified timestamp with time zone NOT NULL,
+    row_hash bytea,
+    imported_in integer,
+    extra jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT unit_kind_ck CHECK ((kind = ANY (ARRAY['provider'::text, 'school'::text, 'department'::text, 'other'::text]))),
+    CONSTRAINT unit_school_code_form_ck CHECK ((school_code ~ '^[0-9]{5}$'::text)),
+    CONSTRAINT unit_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'tobedeleted'::text])))
+);
+COMMENT ON TABLE unit IS 'The provider, its schools and what lies below them. Owned by internal/app/org.';
+ALTER TABLE ONLY audit_event ATTACH PARTITION audit_event_default DEFAULT;
+ALTER TABLE ONLY account
+    ADD CONSTRAINT account_pk PRIMARY KEY (id);
+ALTER TABLE ONLY account
+    ADD CONSTRAINT account_subject_uq UNIQUE (provider, subject);
+ALTER TABLE ONLY audit_event
+    ADD CONSTRAINT audit_event_pk PRIMARY KEY (at, id);
+ALTER TABLE ONLY audit_event_default
+    ADD CONSTRAINT audit_event_default_pkey PRIMARY KEY (at, id);
+ALTER TABLE ONLY code
+    ADD CONSTRAINT code_pk PRIMARY KEY (list, value);
+ALTER TABLE ONLY course
+    ADD CONSTRAINT course_pk PRIMARY KEY (id);
+ALTER TABLE ONLY enrolment
+    ADD CONSTRAINT enrolment_pk PRIMARY KEY (id);
+ALTER TABLE ONLY grade_placement
+    ADD CONSTRAINT grade_placement_pk PRIMARY KEY (id);
+ALTER TABLE ONLY grade_placement
+    ADD CONSTRAINT grade_placement_source_uq UNIQUE (learner, unit, source);
+ALTER TABLE ONLY guardianship
+    ADD CONSTRAINT guardianship_pk PRIMARY KEY (id);
+ALTER TABLE ONLY guardianship
+    ADD CONSTRAINT guardianship_roster_uq UNIQUE (child, guardian, source);
+ALTER TABLE ONLY identity_provider
+    ADD CONSTRAINT identity_provider_client_uq UNIQUE (issuer, client_id);
+ALTER TABLE ONLY identity_provider
+    ADD CONSTRAINT identity_provider_pk PRIMARY KEY (id);
+ALTER TABLE ONLY local_edit
+    ADD CONSTRAINT local_edit_field_uq UNIQUE (type, sourced_id, field);
+ALTER TABLE ONLY local_edit
+    ADD CONSTRAINT local_edit_pk PRIMARY KEY (id);
+ALTER TABLE ONLY match_review
+    ADD CONSTRAINT match_review_pk PRIMARY KEY (id);
+ALTER TABLE ONLY person
+    ADD CONSTRAINT person_hetu_hash_uq UNIQUE (hetu_hash);
+ALTER TABLE ONLY person_identifier
+    ADD CONSTRAINT person_identifier_pk PRIMARY KEY (id);
+ALTER TABLE ONLY person
+    ADD CONSTRAINT person_oppijanumero_uq UNIQUE (oppijanumero);
+ALTER TABLE ONLY person
+    ADD CONSTRAINT person_pk PRIMARY KEY (id);
+ALTER TABLE ONLY role_grant
+    ADD CONSTRAINT role_grant_pk PRIMARY KEY (id);
+ALTER TABLE ONLY roster_change
+    ADD CONSTRAINT roster_change_pk PRIMARY KEY (import_seq, type, sourced_id);
+ALTER TABLE ONLY roster_import
+    ADD CONSTRAINT roster_import_pk PRIMARY KEY (id);
+ALTER TABLE ONLY roster_import
+    ADD CONSTRAINT roster_import_seq_uq UNIQUE (seq);
+ALTER TABLE ONLY roster_record
+    ADD CONSTRAINT roster_record_pk PRIMARY KEY (id);
+ALTER TABLE ONLY roster_user
+    ADD CONSTRAINT roster_user_pk PRIMARY KEY (id);
+ALTER TABLE ONLY session
+    ADD CONSTRAINT session_pk PRIMARY KEY (token_hash);
+ALTER TABLE ONLY sign_in
+    ADD CONSTRAINT sign_in_pk PRIMARY KEY (state_hash);
+ALTER TABLE ONLY study_right
+    ADD CONSTRAINT study_right_pk PRIMARY KEY (id);
+ALTER TABLE ONLY study_right
+    ADD CONSTRAINT study_right_uq UNIQUE (learner, unit, kind);
+ALTER TABLE ONLY teaching_group
+    ADD CONSTRAINT teaching_group_pk PRIMARY KEY (id);
+ALTER TABLE ONLY term
+    ADD CONSTRAINT term_pk PRIMARY KEY (id);
+ALTER TABLE ONLY unit
+    ADD CONSTRAINT unit_pk PRIMARY KEY (id);
+CREATE INDEX account_person_ix ON account USING btree (person);
+CREATE INDEX audit_event_target_ix ON ONLY audit_event USING btree (target, at);
+CREATE INDEX audit_event_default_target_at_idx ON audit_event_default USING btree (target, at);
+CREATE UNIQUE INDEX course_sourced_id_uq ON course USING btree (sourced_id COLLATE "C");
+CREATE INDEX course_term_ix ON course USING btree (school_year_term);
+CREATE INDEX course_unit_ix ON course USING btree (unit);
+CREATE INDEX enrolment_group_ix ON enrolment USING btree (teaching_group);
+CREATE INDEX enrolment_person_ix ON enrolment USING btree (person);
+CREATE UNIQUE INDEX enrolment_sourced_id_uq ON enrolment USING btree (sourced_id COLLATE "C");
+CREATE INDEX grade_placement_home_group_ix ON grade_placement USING btree (home_group);
+CREATE INDEX grade_placement_unit_ix ON grade_placement USING btree (unit);
+CREATE INDEX guardianship_guardian_ix ON guardianship USING btree (guardian);
+CREATE INDEX match_review_person_ix ON match_review USING btree (person);
+CREATE INDEX person_identifier_person_ix ON person_identifier USING btree (person);
+CREATE INDEX person_identifier_value_ix ON person_identifier USING btree (kind, value_hash);
+CREATE INDEX person_name_ix ON person USING btree (family_name COLLATE "C", given_names COLLATE "C", id);
+CREATE INDEX role_grant_person_ix ON role_grant USING btree (person);
+CREATE UNIQUE INDEX role_grant_sourced_id_uq ON role_grant USING btree (sourced_id COLLATE "C");
+CREATE INDEX role_grant_unit_ix ON role_grant USING btree (unit);
+CREATE INDEX roster_change_sourced_id_ix ON roster_change USING btree (type, sourced_id);
+CREATE INDEX roster_import_planned_at_ix ON roster_import USING btree (planned_at, id);
+CREATE INDEX roster_import_undoes_ix ON roster_import USING btree (undoes);
+CREATE UNIQUE INDEX roster_record_sourced_id_uq ON roster_record USING btree (type, sourced_id COLLATE "C");
+CREATE INDEX roster_user_person_ix ON roster_user USING btree (person);
+CREATE UNIQUE INDEX roster_user_sourced_id_uq ON roster_user USING btree (sourced_id COLLATE "C");
+CREATE INDEX roster_user_unit_ix ON roster_user USING btree (unit);
+CREATE INDEX roster_user_username_ix ON roster_user USING btree (username COLLATE "C");
+CREATE INDEX session_account_ix ON session USING btree (account);
+CREATE INDEX session_expires_at_ix ON session USING btree (expires_at);
+CREATE INDEX session_person_ix ON session USING btree (person);
+CREATE INDEX sign_in_expires_at_ix ON sign_in USING btree (expires_at);
+CREATE INDEX sign_in_provider_ix ON sign_in USING btree (provider);
+CREATE INDEX study_right_unit_ix ON study_right USING btree (unit);
+CREATE INDEX teaching_group_course_ix ON teaching_group USING btree (course);
+CREATE UNIQUE INDEX teaching_group_sourced_id_uq ON teaching_group USING btree (sourced_id COLLATE "C");
+CREATE INDEX teaching_group_unit_ix ON teaching_group USING btree (unit);
+CREATE INDEX term_parent_ix ON term USING btree (parent);
+CREATE UNIQUE INDEX term_sourced_id_uq ON term USING btree (sourced_id COLLATE "C");
+CREATE INDEX unit_parent_ix ON unit USING btree (parent);
+CREATE UNIQUE INDEX unit_sourced_id_uq ON unit USING btree (sourced_id COLLATE "C");
+ALTER INDEX audit_event_pk ATTACH PARTITION audit_event_default_pkey;
+ALTER INDEX audit_event_target_ix ATTACH PARTITION audit_event_default_target_at_idx;
+ALTER TABLE ONLY account
+    ADD CONSTRAINT account_person_fk FOREIGN KEY (person) REFERENCES person(id);
+ALTER TABLE ONLY account
+    ADD CONSTRAINT account_provider_fk FOREIGN KEY (provider) REFERENCES identity_provider(id);
+ALTER TABLE ONLY course
+    ADD CONSTRAINT course_term_fk FOREIGN KEY (school_year_term) REFERENCES term(id);
+ALTER TABLE ONLY course
+    ADD CONSTRAINT course_unit_fk FOREIGN KEY (unit) REFERENCES unit(id);
+ALTER TABLE ONLY enrolment
+    ADD CONSTRAINT enrolment_group_fk FOREIGN KEY (teaching_group) REFERENCES teaching_group(id);
+ALTER TABLE ONLY enrolment
+    ADD CONSTRAINT enrolment_person_fk FOREIGN KEY (person) REFERENCES person(id);
+ALTER TABLE ONLY grade_placement
+    ADD CONSTRAINT grade_placement_home_group_fk FOREIGN KEY (home_group) REFERENCES teaching_group(id);
+ALTER TABLE ONLY grade_placement
+    ADD CONSTRAINT grade_placement_learner_fk FOREIGN KEY (learner) REFERENCES person(id);
+ALTER TABLE ONLY grade_placement
+    ADD CONSTRAINT grade_placement_unit_fk FOREIGN KEY (unit) REFERENCES unit(id);
+ALTER TABLE ONLY guardianship
+    ADD CONSTRAINT guardianship_child_fk FOREIGN KEY (child) REFERENCES person(id);
+ALTER TABLE ONLY guardianship
+    ADD CONSTRAINT guardianship_guardian_fk FOREIGN KEY (guardian) REFERENCES person(id);
+ALTER TABLE ONLY match_review
+    ADD CONSTRAINT match_review_person_fk FOREIGN KEY (person) REFERENCES person(id);
+ALTER TABLE ONLY person_identifier
+    ADD CONSTRAINT person_identifier_person_fk FOREIGN KEY (person) REFERENCES person(id);
+ALTER TABLE ONLY role_grant
+    ADD CONSTRAINT role_grant_person_fk FOREIGN KEY (person) REFERENCES person(id);
+ALTER TABLE ONLY role_grant
+    ADD CONSTRAINT role_grant_unit_fk FOREIGN KEY (unit) REFERENCES unit(id);
+ALTER TABLE ONLY roster_change
+    ADD CONSTRAINT roster_change_import_fk FOREIGN KEY (import_seq) REFERENCES roster_import(seq);
+ALTER TABLE ONLY roster_import
+    ADD CONSTRAINT roster_import_undoes_fk FOREIGN KEY (undoes) REFERENCES roster_import(id);
+ALTER TABLE ONLY roster_user
+    ADD CONSTRAINT roster_user_person_fk FOREIGN KEY (person) REFERENCES person(id);
+ALTER TABLE ONLY roster_user
+    ADD CONSTRAINT roster_user_unit_fk FOREIGN KEY (unit) REFERENCES unit(id);
+ALTER TABLE ONLY session
+    ADD CONSTRAINT session_account_fk FOREIGN KEY (account) REFERENCES account(id);
+ALTER TABLE ONLY session
+    ADD CONSTRAINT session_person_fk FOREIGN KEY (person) REFERENCES person(id);
+ALTER TABLE ONLY sign_in
+    ADD CONSTRAINT sign_in_provider_fk FOREIGN KEY (provider) REFERENCES identity_provider(id);
+ALTER TABLE ONLY study_right
+    ADD CONSTRAINT study_right_learner_fk FOREIGN KEY (learner) REFERENCES person(id);
+ALTER TABLE ONLY study_right
+    ADD CONSTRAINT study_right_unit_fk FOREIGN KEY (unit) REFERENCES unit(id);
+ALTER TABLE ONLY teaching_group
+    ADD CONSTRAINT teaching_group_course_fk FOREIGN KEY (course) REFERENCES course(id);
+ALTER TABLE ONLY teaching_group
+    ADD CONSTRAINT teaching_group_unit_fk FOREIGN KEY (unit) REFERENCES unit(id);
+ALTER TABLE ONLY term
+    ADD CONSTRAINT term_parent_fk FOREIGN KEY (parent) REFERENCES term(id);
+ALTER TABLE ONLY unit
+    ADD CONSTRAINT unit_parent_fk FOREIGN KEY (parent) REFERENCES unit(id);
