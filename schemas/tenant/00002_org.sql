@@ -105,12 +105,14 @@ create table enrolment (
   date_last_modified  timestamptz not null,
   row_hash            bytea,
   imported_in         integer,
+  source_user         uuid,
   extra               jsonb,
   created_at          timestamptz not null default now()
 );
 create unique index enrolment_sourced_id_uq on enrolment (sourced_id collate "C");
 create index enrolment_group_ix on enrolment (teaching_group);
 create index enrolment_person_ix on enrolment (person);
+comment on column enrolment.source_user is 'The roster_user row by which the source named the person.';
 comment on table enrolment is 'A person in a group, as learner or teacher; an open side of validity follows the group. Owned by internal/app/org.';
 
 create table grade_placement (

@@ -70,12 +70,14 @@ create table role_grant (
   date_last_modified  timestamptz not null,
   row_hash            bytea,
   imported_in         integer,
+  source_user         uuid,
   extra               jsonb,
   created_at          timestamptz not null default now()
 );
 create unique index role_grant_sourced_id_uq on role_grant (sourced_id collate "C");
 create index role_grant_person_ix on role_grant (person);
 create index role_grant_unit_ix on role_grant (unit);
+comment on column role_grant.source_user is 'The roster_user row by which the source named the person.';
 comment on table role_grant is 'What a person is where, from when to when. Owned by internal/app/identity.';
 
 -- +goose Down

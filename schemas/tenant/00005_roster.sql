@@ -65,6 +65,7 @@ create table roster_import (
   change_hash   bytea       not null,
   counts        jsonb       not null,
   holds         jsonb       not null,
+  conflicts     jsonb       not null,
   findings      jsonb       not null,
   planned_by    text        not null,
   planned_at    timestamptz not null,

@@ -82,11 +82,13 @@ CREATE TABLE enrolment (
     date_last_modified timestamp with time zone NOT NULL,
     row_hash bytea,
     imported_in integer,
+    source_user uuid,
     extra jsonb,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT enrolment_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'tobedeleted'::text])))
 );
 COMMENT ON TABLE enrolment IS 'A person in a group, as learner or teacher; an open side of validity follows the group. Owned by internal/app/org.';
+COMMENT ON COLUMN enrolment.source_user IS 'The roster_user row by which the source named the person.';
 CREATE TABLE grade_placement (
     id uuid NOT NULL,
     learner uuid NOT NULL,
@@ -150,6 +152,15 @@ CREATE TABLE match_review (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 COMMENT ON TABLE match_review IS 'Roster rows whose person is in doubt, for a human to decide. Owned by internal/app/roster.';
+CREATE TABLE object (
+    key text NOT NULL,
+    sha256 bytea NOT NULL,
+    size bigint NOT NULL,
+    encrypted boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT object_size_ck CHECK ((size >= 0))
+);
+COMMENT ON TABLE object IS 'Inventory of the files kept for this tenant: hash and size of the plain content. Owned by internal/app/objects.';
 CREATE TABLE person (
     id uuid NOT NULL,
     given_names text NOT NULL,
@@ -194,11 +205,13 @@ CREATE TABLE role_grant (
     date_last_modified timestamp with time zone NOT NULL,
     row_hash bytea,
     imported_in integer,
+    source_user uuid,
     extra jsonb,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT role_grant_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'tobedeleted'::text])))
 );
 COMMENT ON TABLE role_grant IS 'What a person is where, from when to when. Owned by internal/app/identity.';
+COMMENT ON COLUMN role_grant.source_user IS 'The roster_user row by which the source named the person.';
 CREATE TABLE roster_change (
     import_seq integer NOT NULL,
     type text NOT NULL,
@@ -225,6 +238,7 @@ CREATE TABLE roster_import (
     change_hash bytea NOT NULL,
     counts jsonb NOT NULL,
     holds jsonb NOT NULL,
+    conflicts jsonb NOT NULL,
     findings jsonb NOT NULL,
     planned_by text NOT NULL,
     planned_at timestamp with time zone NOT NULL,
@@ -417,6 +431,8 @@ ALTER TABLE ONLY local_edit
     ADD CONSTRAINT local_edit_pk PRIMARY KEY (id);
 ALTER TABLE ONLY match_review
     ADD CONSTRAINT match_review_pk PRIMARY KEY (id);
+ALTER TABLE ONLY object
+    ADD CONSTRAINT object_pk PRIMARY KEY (key);
 ALTER TABLE ONLY person
     ADD CONSTRAINT person_hetu_hash_uq UNIQUE (hetu_hash);
 ALTER TABLE ONLY person_identifier

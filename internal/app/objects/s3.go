@@ -1,0 +1,81 @@
+package objects
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+// S3 keeps files in a bucket, encrypted there once more by the bucket's KMS key
+// when one is named.
+func S3(client *s3.Client, bucket, kmsKey string) Store { return bucketStore{client, bucket, kmsKey} }
+
+type bucketStore struct {
+	client *s3.Client
+	bucket string
+	kmsKey string
+}
+
+// Prepare asks whether the bucket is there for us: prefixes need no making.
+func (b bucketStore) Prepare(ctx context.Context, _ string) error {
+	_, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.bucket})
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w; does it exist, and may this role use it?", b.bucket, err)
+	}
+	return nil
+}
+
+func (b bucketStore) Put(ctx context.Context, path string, r io.ReadSeeker, size int64) error {
+	in := &s3.PutObjectInput{Bucket: &b.bucket, Key: &path, Body: r, ContentLength: &size, ChecksumAlgorithm: types.ChecksumAlgorithmSha256}
+	if b.kmsKey != "" {
+		in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, &b.kmsKey
+	}
+	_, err := b.client.PutObject(ctx, in)
+	return err
+}
+
+func (b bucketStore) Get(ctx context.Context, path string) (io.ReadCloser, error) {
+	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: &path})
+	if missing := (*types.NoSuchKey)(nil); errors.As(err, &missing) {
+		return nil, fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out.Body, nil
+}
+
+func (b bucketStore) Delete(ctx context.Context, path string) error {
+	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.bucket, Key: &path})
+	return err
+}
+
+// Fetch copies s3://bucket/key into a nameless scratch file: rosters that a
+// municipality has put there.
+func Fetch(ctx context.Context, client *s3.Client, url string) (io.ReadSeekCloser, int64, error) {
+	bucket, key, ok := strings.Cut(strings.TrimPrefix(url, "s3://"), "/")
+	if !ok || bucket == "" || key == "" {
+		return nil, 0, fmt.Errorf("%s: want s3://bucket/key", url)
+	}
+	out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)})
+	if err != nil {
+		return nil, 0, fmt.Errorf("read %s: %w", url, err)
+	}
+	defer func() { _ = out.Body.Close() }()
+	f, err := scratch()
+	if err != nil {
+		return nil, 0, err
+	}
+	n, err := io.Copy(f, out.Body)
+	if err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("read %s: %w", url, err), f.Close())
+	}
+	return f, n, nil
+}

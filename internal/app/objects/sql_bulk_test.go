@@ -1,0 +1,9 @@
+package objects_test
+
+import (
+	"testing"
+
+	"digione/internal/tenancy/dbtest"
+)
+
+func TestBulkSQL(t *testing.T) { dbtest.CheckSQL(t, ".") }

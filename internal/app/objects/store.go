@@ -1,0 +1,26 @@
+package objects
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"digione/internal/tenancy"
+)
+
+const sqlRecord = `
+insert into object (key, sha256, size, encrypted)
+values (@key, @sha256, @size, true)
+    on conflict (key) do update
+   set sha256 = excluded.sha256, size = excluded.size
+ where object.sha256 <> excluded.sha256`
+
+// Record enters a stored file into the tenant's inventory.
+func Record(ctx context.Context, tx tenancy.Write, i Info) error {
+	_, err := tx.Exec(ctx, sqlRecord, pgx.StrictNamedArgs{"key": i.Key, "sha256": i.SHA256[:], "size": i.Size})
+	if err != nil {
+		return fmt.Errorf("record object %s: %w", i.Key, err)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package roster
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"digione/internal/app/roster/oneroster"
+	"digione/internal/tenancy"
+)
+
+// Cells of rows in PostgreSQL's text form, as tenancy.Bulk takes them.
+
+func cellTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.999999Z") }
+
+func cellBytes(b []byte) string {
+	if b == nil {
+		return tenancy.Null
+	}
+	return `\x` + hex.EncodeToString(b)
+}
+
+func cellID(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return tenancy.Null
+	}
+	return id.String()
+}
+
+func cellOr(s, empty string) string {
+	if s == "" {
+		return empty
+	}
+	return s
+}
+
+func cellBool(s string) string {
+	switch s {
+	case "true":
+		return "t"
+	case "false":
+		return "f"
+	}
+	return tenancy.Null
+}
+
+// cellRange writes a daterange, open where a side is empty. A range that ends
+// before it begins (the check warns of it) is stored as empty; extra keeps the
+// words.
+func cellRange(from, to string) (cell string, odd bool) {
+	if from != "" && to != "" && to <= from {
+		return "empty", true
+	}
+	return "[" + from + "," + to + ")", false
+}
+
+// extra collects what a type delivers beyond the product's columns.
+type extra map[string]string
+
+func (e extra) put(column, value string) {
+	if value != "" {
+		e[column] = value
+	}
+}
+
+func (e extra) meta(r *oneroster.Record) {
+	for _, m := range r.Meta {
+		e.put(m.Name, m.Value)
+	}
+}
+
+func (e extra) cell(empty string) string {
+	if len(e) == 0 {
+		return empty
+	}
+	b, err := json.Marshal(map[string]string(e))
+	if err != nil {
+		return empty // a map of strings always marshals
+	}
+	return string(b)
+}

@@ -1,0 +1,416 @@
+package roster
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"digione/internal/app/fault"
+	"digione/internal/app/objects"
+	"digione/internal/app/roster/oneroster"
+	"digione/internal/tenancy"
+	"digione/internal/tenancy/keys"
+)
+
+// Service plans and applies rosters. The CLI and the pages use the same one.
+type Service struct {
+	DB      *tenancy.DB
+	Objects objects.Store
+	// Keyset opens a tenant's keys.
+	Keyset func(tenancy.Tenant) (*keys.Keyset, error)
+	Now    func() time.Time
+}
+
+// Package is a roster to be brought in: a OneRoster zip, open for reading.
+type Package struct {
+	Name    string
+	Content io.ReaderAt
+	Size    int64
+	// Origin names the place in the municipality's own file that a row was made
+	// from, when a mapping profile made the package; nil otherwise.
+	Origin func(t oneroster.Type, line int) (file string, at int)
+}
+
+// InvalidError says that a package has errors; the report names each.
+type InvalidError struct {
+	Name   string
+	Report *oneroster.Report
+}
+
+func (e *InvalidError) Error() string {
+	return fmt.Sprintf("%s has %d errors; nothing was changed", e.Name, e.Report.Errors)
+}
+
+// HeldError says that a plan waits for a human's word.
+type HeldError struct{ Plan *Plan }
+
+func (e *HeldError) Error() string { return "the plan is held; nothing was changed" }
+
+// Plan checks a package and says what it would change. The package is kept,
+// encrypted, so that applying the plan later applies exactly this file.
+func (s *Service) Plan(ctx context.Context, t tenancy.Tenant, p Package, o Options, who string, progress Progress) (*Plan, error) {
+	ks, err := s.Keyset(t)
+	if err != nil {
+		return nil, err
+	}
+	pkg, err := s.open(p, o, progress)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = pkg.Close() }()
+	plan, err := s.compare(ctx, t, ks, packageSource{ctx, pkg}, p, o, progress)
+	if err != nil {
+		return nil, err
+	}
+	plan.PlannedBy = who
+	if plan.ID, err = newPlanID(); err != nil {
+		return nil, err
+	}
+	plan.objectKey = "rosters/" + plan.SourceSHA256 + ".zip"
+	info, err := objects.For(s.Objects, t.ID, ks).Put(ctx, plan.objectKey, io.NewSectionReader(p.Content, 0, p.Size))
+	if err != nil {
+		return nil, err
+	}
+	return plan, s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
+		if err := objects.Record(ctx, tx, info); err != nil {
+			return err
+		}
+		return insertPlan(ctx, tx, plan)
+	})
+}
+
+func (s *Service) open(p Package, o Options, progress Progress) (*oneroster.Package, error) {
+	return oneroster.OpenReader(p.Content, p.Size, p.Name, oneroster.Options{Lenient: o.Lenient, Progress: func(file string, rows int64, _ bool) {
+		progress.say("check", oneroster.Type(file), rows)
+	}})
+}
+
+// packageSource is a package as the engine reads it.
+type packageSource struct {
+	ctx context.Context
+	*oneroster.Package
+}
+
+func (p packageSource) Each(f func(*oneroster.Record) error, t oneroster.Type) error {
+	return p.Package.Each(p.ctx, t, f)
+}
+func (p packageSource) Full() bool { return false }
+
+// compare does everything of a plan but keeping it.
+func (s *Service) compare(ctx context.Context, t tenancy.Tenant, ks *keys.Keyset, src packageSource, p Package, o Options, progress Progress) (*Plan, error) {
+	now := s.Now()
+	plan := &Plan{Tenant: t.Slug, Kind: "package", SourceName: p.Name, SourceSHA256: src.SHA256(), Version: string(src.Version()),
+		State: Planned, PlannedAt: now, Options: o, Holds: []Hold{}, Conflicts: []Conflict{}, Rekeyed: []Rekey{}, Findings: []oneroster.Finding{}}
+	err := s.DB.Read(ctx, t.ID, func(tx tenancy.Read) error {
+		last, err := latest(ctx, tx)
+		if err != nil {
+			return err
+		}
+		plan.baseSeq = last.seq
+		if same(last, plan) {
+			return plan.unchanged(last, t.Settings.Roster, now)
+		}
+		r := newRun(ctx, tx, src, o, ks, now)
+		r.first, r.progress = last.seq == 0, progress
+		if err := r.check(src.Package, p, plan); err != nil {
+			return err
+		}
+		if err := r.loadEdits(); err != nil {
+			return err
+		}
+		if err := r.all(); err != nil {
+			return err
+		}
+		return r.conclude(plan, t.Settings.Roster)
+	}, within)
+	return plan, err
+}
+
+// same tells that the very file of the last import comes again and nothing else
+// has changed since: then there is nothing to compare.
+func same(last *Plan, p *Plan) bool {
+	return last.seq > 0 && last.Kind == "package" && last.SourceSHA256 == p.SourceSHA256 && last.Options.Lenient == p.Options.Lenient &&
+		len(p.Options.Mapping) == 0 && last.Options.NoDelete == p.Options.NoDelete
+}
+
+func (p *Plan) unchanged(last *Plan, set tenancy.RosterSettings, now time.Time) error {
+	p.Changes = map[oneroster.Type]Counts{}
+	for t, c := range last.Changes {
+		n := c.Insert + c.Update + c.Reactivate + c.Unchanged
+		p.Changes[t] = Counts{Unchanged: n, Stale: c.Stale, Spared: c.Spared}
+		p.Rows += int64(n)
+	}
+	if w, ok := blackout(set.Blackout, now); ok {
+		p.hold(Hold{Rule: RuleBlackout, Message: fmt.Sprintf("Imports wait from %s to %s. %s", w.From, w.To, w.Why)})
+	}
+	return nil
+}
+
+func (p *Plan) hold(h ...Hold) {
+	p.Holds = append(p.Holds, h...)
+	if p.Held = len(p.Holds) > 0; p.Held {
+		p.State = Held
+	}
+}
+
+// check runs the package's own rules, with what the tenant has for the
+// references of delta files.
+func (r *run) check(pkg *oneroster.Package, p Package, plan *Plan) error {
+	var store oneroster.Store
+	for _, table := range oneroster.Tables() {
+		if pkg.Mode(table.Type) == oneroster.Delta {
+			known, err := r.storeView()
+			if err != nil {
+				return err
+			}
+			store = known
+			break
+		}
+	}
+	report, err := pkg.Check(r.ctx, store)
+	if err != nil {
+		return err
+	}
+	if p.Origin != nil {
+		for i, f := range report.Findings {
+			t := oneroster.Type(f.File[:max(0, len(f.File)-len(".csv"))])
+			if file, line := p.Origin(t, f.Line); file != "" {
+				report.Findings[i].File, report.Findings[i].Line = file, line
+			}
+		}
+	}
+	if !report.Valid {
+		return &InvalidError{p.Name, report}
+	}
+	if plan != nil {
+		plan.Findings, plan.Repairs = report.Findings, report.Repairs
+	}
+	return nil
+}
+
+// conclude writes a run's outcome into its plan.
+func (r *run) conclude(p *Plan, set tenancy.RosterSettings) error {
+	p.Changes = map[oneroster.Type]Counts{}
+	for t, c := range r.counts {
+		p.Changes[t] = *c
+	}
+	p.Rows, p.stateHash, p.changeHash = r.rows, r.state, r.change
+	p.Conflicts = append(p.Conflicts, r.conflicts...)
+	holds, err := r.holds(set, r.at)
+	if err != nil {
+		return err
+	}
+	pairs, more, err := r.rekeyed()
+	if err != nil {
+		return err
+	}
+	p.Rekeyed = pairs
+	p.hold(append(holds, more...)...)
+	if r.src.Full() {
+		return nil
+	}
+	found, err := r.warnings()
+	p.Findings = append(p.Findings, found...)
+	return err
+}
+
+// Import plans and, unless the plan is held, applies it. With initial, the first
+// import of a tenant is not held for being the first.
+func (s *Service) Import(ctx context.Context, t tenancy.Tenant, p Package, o Options, a Approval, progress Progress) (*Plan, error) {
+	plan, err := s.Plan(ctx, t, p, o, a.Who, progress)
+	if err != nil {
+		return nil, err
+	}
+	return s.apply(ctx, t, plan.ID, a, &p, progress)
+}
+
+// Approval is what whoever applies a plan says.
+type Approval struct {
+	Who     string
+	Initial bool // the first import may go ahead
+	Approve bool // what holds the plan was looked at
+	Reason  string
+}
+
+// Apply applies a plan: exactly it, in one transaction, or nothing. It refuses
+// when the tenant's roster has changed since.
+func (s *Service) Apply(ctx context.Context, t tenancy.Tenant, id string, a Approval, progress Progress) (*Plan, error) {
+	return s.apply(ctx, t, id, a, nil, progress)
+}
+
+func (s *Service) apply(ctx context.Context, t tenancy.Tenant, id string, a Approval, p *Package, progress Progress) (*Plan, error) {
+	ks, err := s.Keyset(t)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := s.Show(ctx, t, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := plan.mayApply(t, a); err != nil {
+		return plan, err
+	}
+	began := s.Now()
+	if p == nil && plan.Kind == "package" && !plan.Empty() {
+		if p, err = s.kept(ctx, t, ks, plan); err != nil {
+			return plan, err
+		}
+		defer func() { _ = p.Content.(*os.File).Close() }()
+	}
+	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return s.execute(ctx, tx, t, ks, plan, a, p, began, progress) }, within)
+	if err != nil {
+		return plan, err
+	}
+	if n := plan.spared(); n > 0 {
+		return plan, s.planSpared(ctx, t, plan, a.Who, p, progress)
+	}
+	return plan, nil
+}
+
+func (s *Service) execute(ctx context.Context, tx tenancy.Write, t tenancy.Tenant, ks *keys.Keyset, plan *Plan, a Approval, p *Package, began time.Time, progress Progress) error {
+	if err := lockRoster(ctx, tx); err != nil {
+		return err
+	}
+	last, err := latest(ctx, tx.Read)
+	if err != nil {
+		return err
+	}
+	if last.seq != plan.baseSeq {
+		return fault.New(fault.Conflict, "roster.error.moved",
+			"plan %s was made before import %s changed the roster; plan again: tenantctl roster plan %s FILE", plan.ID, importName(last.seq), t.Slug)
+	}
+	plan.seq = last.seq + 1
+	if err := beginImport(ctx, tx, plan, a); err != nil {
+		return err
+	}
+	if !plan.Empty() {
+		if err := s.change(ctx, tx, ks, plan, p, began, progress); err != nil {
+			return err
+		}
+	}
+	plan.State, plan.Import, plan.AppliedBy = Applied, importName(plan.seq), a.Who
+	plan.Seconds = s.Now().Sub(began).Seconds()
+	return finishImport(ctx, tx, plan, s.Now())
+}
+
+// change runs the engine once more, writing, and compares what it did with the
+// plan before anything is committed.
+func (s *Service) change(ctx context.Context, tx tenancy.Write, ks *keys.Keyset, plan *Plan, p *Package, began time.Time, progress Progress) error {
+	src, closeSource, err := s.sourceOf(ctx, tx.Read, plan, p, ks, progress)
+	if err != nil {
+		return err
+	}
+	defer closeSource()
+	r := newRun(ctx, tx.Read, src, plan.Options, ks, began)
+	r.write, r.first, r.progress = &tx, plan.baseSeq == 0, progress
+	r.setSeq(plan.seq)
+	if pkg, ok := src.(packageSource); ok {
+		if err := r.check(pkg.Package, *p, nil); err != nil {
+			return err
+		}
+	}
+	if err := r.loadEdits(); err != nil {
+		return err
+	}
+	if err := r.all(); err != nil {
+		return err
+	}
+	if u, ok := src.(*undo); ok {
+		if err := r.undoInserts(u.seq); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(r.lateBirthDates(), r.derive(), r.dropEdits(r.dropped)); err != nil {
+		return err
+	}
+	if r.state != plan.stateHash || r.change != plan.changeHash {
+		return fault.New(fault.Conflict, "roster.error.moved",
+			"the roster is not what plan %s was made against; nothing was changed; plan again", plan.ID)
+	}
+	return nil
+}
+
+func (s *Service) sourceOf(ctx context.Context, tx tenancy.Read, plan *Plan, p *Package, ks *keys.Keyset, progress Progress) (source, func(), error) {
+	if plan.Kind == "rollback" {
+		u, err := loadUndo(ctx, tx, plan.Undoes, ks)
+		return u, func() {}, err
+	}
+	pkg, err := s.open(*p, plan.Options, progress)
+	if err != nil {
+		return nil, nil, err
+	}
+	if pkg.SHA256() != plan.SourceSHA256 {
+		return nil, nil, fault.New(fault.Conflict, "roster.error.moved", "the file is not the one that plan %s was made from", plan.ID)
+	}
+	return packageSource{ctx, pkg}, func() { _ = pkg.Close() }, nil
+}
+
+// kept opens the package that a plan was made from.
+func (s *Service) kept(ctx context.Context, t tenancy.Tenant, ks *keys.Keyset, plan *Plan) (*Package, error) {
+	var want [32]byte
+	if _, err := hex.Decode(want[:], []byte(plan.SourceSHA256)); err != nil {
+		return nil, fmt.Errorf("plan %s: %w", plan.ID, err)
+	}
+	f, err := objects.For(s.Objects, t.ID, ks).Get(ctx, plan.objectKey, want)
+	if err != nil {
+		return nil, err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &Package{Name: filepath.Base(plan.SourceName), Content: f, Size: fi.Size()}, nil
+}
+
+// mayApply checks what a human must have said.
+func (p *Plan) mayApply(t tenancy.Tenant, a Approval) error {
+	switch p.State {
+	case Applied, RolledBack:
+		return fault.New(fault.Conflict, "roster.error.applied", "plan %s was applied already, as %s", p.ID, p.Import)
+	case Failed:
+		return fault.New(fault.Conflict, "roster.error.applied", "plan %s failed; plan again: tenantctl roster plan %s FILE", p.ID, t.Slug)
+	}
+	for _, h := range p.Holds {
+		switch {
+		case h.Rule == RuleInitial && a.Initial:
+		case !a.Approve:
+			return &HeldError{p}
+		case a.Reason == "":
+			return fault.New(fault.Invalid, "roster.error.reason", "an approval needs its reason: add --reason \"…\"")
+		case t.Settings.Roster.TwoPeople && a.Who == p.PlannedBy:
+			return fault.New(fault.Forbidden, "roster.error.twopeople",
+				"%s wants another person than the planner (%s) to approve what is held", t.Slug, p.PlannedBy)
+		}
+	}
+	return nil
+}
+
+func (p *Plan) spared() (n int) {
+	for _, c := range p.Changes {
+		n += c.Spared
+	}
+	return n
+}
+
+// planSpared keeps the removals that no-delete left out as a held plan.
+func (s *Service) planSpared(ctx context.Context, t tenancy.Tenant, done *Plan, who string, p *Package, progress Progress) error {
+	if p == nil {
+		return nil
+	}
+	o := done.Options
+	o.NoDelete = false
+	rest, err := s.Plan(ctx, t, *p, o, who, progress)
+	if err != nil {
+		return err
+	}
+	done.Rest = rest.ID
+	return s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
+		rest.hold(Hold{Rule: RuleNoDelete, Count: done.spared(), Message: fmt.Sprintf("%d removals were left out by --no-delete", done.spared())})
+		return updateHolds(ctx, tx, rest)
+	})
+}

@@ -1,0 +1,369 @@
+package roster
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"digione/internal/app/roster/oneroster"
+	"digione/internal/tenancy"
+	"digione/internal/tenancy/keys"
+)
+
+// stored is a row that the tenant has, or that the run adds: what the diff
+// needs of it, without pointers.
+type stored struct {
+	hash     rowHash
+	id       uuid.UUID
+	modified int64 // microseconds
+	unit     int32 // index of its school in units, -1 for none
+	aux      int32 // users: index in persons; terms: index in spans; roles: see owner
+	active   bool
+	seen     bool
+	added    bool // by this run
+	renamed  bool // found under its former sourcedId
+	late     bool // an update that did not fit in memory at first
+}
+
+type span struct{ from, to string }
+
+type kind string
+
+// What happens to a row. Nothing and stale leave it as it is.
+const (
+	nothing    kind = "unchanged"
+	insert     kind = "insert"
+	update     kind = "update"
+	remove     kind = "remove"
+	reactivate kind = "reactivate"
+	stale      kind = "stale"
+)
+
+// run is one pass of a source over a tenant: for a plan it reads, for an import
+// it also writes. Both decide by the same code, so that what was planned is what
+// is applied.
+type run struct {
+	ctx     context.Context
+	tx      tenancy.Read
+	write   *tenancy.Write // nil: planning
+	src     source
+	opts    Options
+	keys    *keys.Keyset
+	at      time.Time
+	seq     int
+	seqCell string
+	first   bool // the tenant had no import before
+
+	hash    hasher
+	known   map[oneroster.Type]map[key]*stored
+	units   []uuid.UUID
+	unitOf  map[uuid.UUID]int32
+	persons []uuid.UUID
+	spans   []span
+	owners  map[key][]key // roles by their user, for 1.1 deltas
+
+	counts     map[oneroster.Type]*Counts
+	schools    map[school]*tally
+	states     map[oneroster.Type]digest
+	state      digest
+	change     digest
+	edits      map[editKey]edit
+	conflicts  []Conflict
+	people     *matcher
+	newUsers   userTraces
+	gone       map[oneroster.Type][]uuid.UUID // removed users and classes
+	goneEnrol  map[uuid.UUID]struct{}
+	reused     []uuid.UUID // ids of changed users, for the reuse detector
+	touched    map[uuid.UUID]struct{}
+	moved      bool // terms have changed
+	births     map[key]string
+	dropped    []uuid.UUID // local edits that the source overwrites
+	personRows [][]string  // golden records to change with the next flush
+	rows       int64
+	progress   Progress
+}
+
+type school struct {
+	t    oneroster.Type
+	unit int32
+}
+
+// tally counts a school's rows of a type: the active ones, and those to go.
+type tally struct{ active, removed int }
+
+func newRun(ctx context.Context, tx tenancy.Read, src source, o Options, k *keys.Keyset, at time.Time) *run {
+	return &run{ctx: ctx, tx: tx, src: src, opts: o, keys: k, at: at, hash: hasher{keyed: k.Hash},
+		known: map[oneroster.Type]map[key]*stored{}, unitOf: map[uuid.UUID]int32{}, owners: map[key][]key{},
+		counts: map[oneroster.Type]*Counts{}, schools: map[school]*tally{}, seqCell: tenancy.Null,
+		gone: map[oneroster.Type][]uuid.UUID{}, goneEnrol: map[uuid.UUID]struct{}{}, touched: map[uuid.UUID]struct{}{}, states: map[oneroster.Type]digest{}}
+}
+
+// referred are the types that others refer to: they are loaded even when the
+// source says nothing of them.
+var referred = []oneroster.Type{oneroster.Orgs, oneroster.AcademicSessions, oneroster.Courses, oneroster.Classes, oneroster.Users}
+
+// all runs every type in the order of dependence.
+func (r *run) all() error {
+	for _, table := range oneroster.Tables() {
+		t := table.Type
+		mode := r.src.Mode(t)
+		refers := slices.Contains(referred, t)
+		if mode == oneroster.Absent && !refers {
+			continue
+		}
+		if err := r.load(t); err != nil {
+			return err
+		}
+		r.state.sum(r.states[t])
+		if mode != oneroster.Absent {
+			if err := r.one(table, mode); err != nil {
+				return fmt.Errorf("%s: %w", t, err)
+			}
+		}
+		if !refers {
+			delete(r.known, t) // nothing asks for it again
+		}
+	}
+	return nil
+}
+
+// one runs a type: its rows, then what is no longer among them.
+func (r *run) one(table *oneroster.Table, mode oneroster.Mode) error {
+	t := table.Type
+	r.counts[t] = &Counts{}
+	var err error
+	switch {
+	case r.write == nil:
+		err = r.src.Each(func(rec *oneroster.Record) error { _, _, err := r.decide(rec, mode); return err }, t)
+	case t == oneroster.Users:
+		err = r.applyUsers(mode)
+	default:
+		err = r.applyType(t, mode)
+	}
+	if err != nil {
+		return err
+	}
+	return r.removals(t, mode)
+}
+
+// decide says what happens to a record, counts it and notes it in the digests.
+func (r *run) decide(rec *oneroster.Record, mode oneroster.Mode) (kind, *stored, error) {
+	t := rec.Table.Type
+	k := keyOf(rec.SourcedID)
+	h, err := r.hash.row(rec)
+	if err != nil {
+		return "", nil, err
+	}
+	s := r.known[t][k]
+	what := r.classify(rec, s, h, mode)
+	c := r.counts[t]
+	switch what {
+	case insert:
+		c.Insert++
+		if s == nil {
+			s = r.add(t, k)
+		}
+		r.trace(rec)
+	case update:
+		c.Update++
+	case reactivate:
+		c.Reactivate++
+	case remove:
+		c.Remove++
+		r.tallyRemoval(t, s)
+	case stale:
+		c.Stale++
+	case nothing:
+		c.Unchanged++
+	}
+	if s != nil {
+		s.seen = true
+		if what == update || what == reactivate || what == insert {
+			s.hash = h
+		}
+	}
+	if r.rows++; r.rows%5000 == 0 {
+		r.progress.say(r.stage(), t, r.rows)
+	}
+	if what != nothing && what != stale {
+		r.change.add([]byte(what), []byte(t), k[:], h[:])
+		if what == update {
+			r.meet(rec, s)
+		}
+	}
+	return what, s, nil
+}
+
+func (r *run) stage() string {
+	if r.write == nil {
+		return "compare"
+	}
+	return "apply"
+}
+
+func (r *run) classify(rec *oneroster.Record, s *stored, h rowHash, mode oneroster.Mode) kind {
+	gone := rec.Status == "tobedeleted"
+	fresh := s == nil || s.added
+	switch {
+	case fresh && gone:
+		return nothing // it never was here
+	case fresh:
+		return insert
+	case r.src.Full():
+		switch {
+		case s.active && gone:
+			return remove
+		case !s.active && !gone:
+			return reactivate
+		case s.hash == h:
+			return nothing
+		}
+		return update
+	case mode == oneroster.Delta && rec.LastModified.UnixMicro() < s.modified && s.hash != h:
+		return stale
+	case gone && s.active:
+		return remove
+	case gone:
+		return nothing
+	case !s.active:
+		return reactivate
+	case s.hash == h && !s.renamed:
+		return nothing
+	}
+	return update
+}
+
+// add makes room for a row that the run inserts.
+func (r *run) add(t oneroster.Type, k key) *stored {
+	id, err := uuid.NewV7()
+	if err != nil {
+		id = uuid.New() // the clock's bits are for locality only
+	}
+	s := &stored{id: id, unit: -1, aux: -1, added: true, active: true}
+	if r.known[t] == nil {
+		r.known[t] = map[key]*stored{}
+	}
+	r.known[t][k] = s
+	return s
+}
+
+func (r *run) unitAt(i int32) uuid.UUID {
+	if i < 0 {
+		return uuid.Nil
+	}
+	return r.units[i]
+}
+
+func (r *run) unitIndex(id uuid.UUID) int32 {
+	if id == uuid.Nil {
+		return -1
+	}
+	i, ok := r.unitOf[id]
+	if !ok {
+		i = int32(len(r.units)) //nolint:gosec // schools of one municipality
+		r.units = append(r.units, id)
+		r.unitOf[id] = i
+	}
+	return i
+}
+
+func (r *run) tallyRemoval(t oneroster.Type, s *stored) {
+	if s.unit >= 0 {
+		r.tallyOf(t, s.unit).removed++
+	}
+}
+
+func (r *run) tallyOf(t oneroster.Type, unit int32) *tally {
+	k := school{t, unit}
+	if r.schools[k] == nil {
+		r.schools[k] = &tally{}
+	}
+	return r.schools[k]
+}
+
+// removals finds the stored rows that a bulk file no longer holds, and the roles
+// that a 1.1 delta of users no longer gives to a user whom it names.
+func (r *run) removals(t oneroster.Type, mode oneroster.Mode) error {
+	var ids []uuid.UUID
+	var sids []key
+	take := func(k key, s *stored) {
+		if s.active && !s.seen && !s.added {
+			ids, sids = append(ids, s.id), append(sids, k)
+		}
+	}
+	switch {
+	case r.src.Full():
+	case mode == oneroster.Bulk:
+		for k, s := range r.known[t] {
+			take(k, s)
+		}
+	case t == oneroster.Roles && r.src.RolesFromUsers():
+		for user, roles := range r.owners {
+			if u := r.known[oneroster.Users][user]; u != nil && u.seen {
+				for _, k := range roles {
+					take(k, r.known[t][k])
+				}
+			}
+		}
+	}
+	c := r.counts[t]
+	if r.opts.NoDelete {
+		c.Spared = len(ids)
+		return nil
+	}
+	c.Remove += len(ids)
+	for i, k := range sids {
+		r.change.add([]byte(remove), []byte(t), k[:])
+		r.tallyRemoval(t, r.known[t][k])
+		r.noteGone(t, ids[i], r.known[t][k])
+	}
+	if r.write == nil || len(ids) == 0 {
+		return nil
+	}
+	if t == oneroster.AcademicSessions {
+		r.moved = true
+	}
+	return r.markRemoved(t, ids)
+}
+
+// noteGone remembers removals that others may hang on.
+func (r *run) noteGone(t oneroster.Type, id uuid.UUID, s *stored) {
+	switch t {
+	case oneroster.Users:
+		r.gone[t] = append(r.gone[t], id)
+		r.touch(r.persons[s.aux])
+	case oneroster.Classes:
+		r.gone[t] = append(r.gone[t], id)
+	case oneroster.Enrollments:
+		if r.write == nil {
+			r.goneEnrol[id] = struct{}{}
+		}
+	}
+	if (t == oneroster.Roles || t == oneroster.Enrollments) && s.aux >= 0 {
+		r.touch(r.persons[s.aux])
+	}
+}
+
+// touch notes a person whose derived facts must be looked at.
+func (r *run) touch(person uuid.UUID) {
+	if r.write != nil && !r.first {
+		r.touched[person] = struct{}{}
+	}
+}
+
+func (r *run) setSeq(n int) {
+	r.seq, r.seqCell = n, strconv.Itoa(n)
+}
+
+// modifiedAt is what dateLastModified becomes: the row's own in a delta, the time
+// of the import otherwise.
+func (r *run) modifiedAt(rec *oneroster.Record) string {
+	if r.src.Full() || rec.LastModified.IsZero() {
+		return cellTime(r.at)
+	}
+	return cellTime(rec.LastModified)
+}
