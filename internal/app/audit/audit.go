@@ -1,0 +1,35 @@
+// Package audit records who saw or changed what: ids only, append-only, in the
+// transaction of what it tells about, so that an event is committed before the
+// answer leaves the process. It writes audit_event and must not know a name, a
+// hetu or any text about a person.
+//
+// One event stands for one person seen on one page: a list of twenty-five
+// learners leaves twenty-five events, because whoever asks later who has seen
+// their child's data must get a whole answer from the events alone, without
+// working out who was in a group on a past day. Pages without a person (schools,
+// groups with counts) leave none. A search leaves one more event without a
+// target, and what was searched for is not kept.
+package audit
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Kinds of targets.
+const (
+	Person = "person"
+	Search = "search" // has no target
+)
+
+// Entry is one view or change of one or more targets by a person.
+type Entry struct {
+	At      time.Time
+	Actor   uuid.UUID
+	Action  string
+	Kind    string
+	Targets []uuid.UUID
+	Reason  string // why, where the actor was asked; never about the target
+	Request string
+}

@@ -1,0 +1,63 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"digione/internal/tenancy"
+)
+
+const sqlInsertEvents = `
+insert into audit_event (id, at, actor, actor_kind, action, target, target_kind, reason, request)
+select e.id, @at, @actor, 'person', @action, e.target, @kind, @reason, @request
+  from unnest(@ids::uuid[], @targets::uuid[]) as e (id, target)`
+
+// Viewed records that the actor saw each target once. Without targets there is
+// nothing to record, except that a search was made.
+func Viewed(ctx context.Context, tx tenancy.Write, entries ...Entry) error {
+	for _, e := range entries {
+		if err := insert(ctx, tx, e); err != nil {
+			return fmt.Errorf("audit %s: %w", e.Action, err)
+		}
+	}
+	return nil
+}
+
+func insert(ctx context.Context, tx tenancy.Write, e Entry) error {
+	targets := distinct(e)
+	if len(targets) == 0 {
+		return nil
+	}
+	ids := make([]uuid.UUID, len(targets))
+	for i := range ids {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return err
+		}
+		ids[i] = id
+	}
+	_, err := tx.Exec(ctx, sqlInsertEvents, pgx.StrictNamedArgs{
+		"ids": ids, "targets": targets, "at": e.At, "actor": e.Actor, "action": e.Action,
+		"kind": e.Kind, "reason": e.Reason, "request": e.Request,
+	})
+	return err
+}
+
+// distinct returns each target once; a search is one event on no target.
+func distinct(e Entry) []*uuid.UUID {
+	if e.Kind == Search {
+		return []*uuid.UUID{nil}
+	}
+	seen := map[uuid.UUID]bool{}
+	var out []*uuid.UUID
+	for _, id := range e.Targets {
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, &id)
+		}
+	}
+	return out
+}

@@ -1,0 +1,136 @@
+package authz
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// Action is one thing that an actor may be allowed to do. Every route names
+// exactly one, and every audit event carries its name.
+type Action string
+
+// The actions.
+const (
+	Public       Action = "public" // written out, never the default
+	HomeRead     Action = "home.read"
+	SelfRead     Action = "self.read"
+	PersonRead   Action = "person.read"
+	PersonSearch Action = "person.search"
+	SchoolRead   Action = "school.read"
+	GroupRead    Action = "group.read"
+	SessionEnd   Action = "session.end"
+)
+
+// scope is how far a role carries an action.
+type scope uint8
+
+const (
+	toSelf     scope = iota + 1 // the actor's own person
+	toChildren                  // their children
+	toGroups                    // the groups where they are staff today, and the learners in them
+	toUnits                     // the unit of the grant and what lies below it
+	toAll                       // the tenant
+)
+
+// anyone stands for whoever is signed in, in whatever role.
+const anyone Role = "anyone"
+
+// rules is the whole law: an action that is not here is nobody's, and a role
+// that is not named under an action has no part in it.
+var rules = map[Action]map[Role]scope{
+	HomeRead:     {anyone: toSelf},
+	SelfRead:     {anyone: toSelf},
+	SessionEnd:   {anyone: toSelf},
+	PersonRead:   {anyone: toSelf, Guardian: toChildren, Teacher: toGroups, Principal: toUnits, Admin: toAll},
+	PersonSearch: {Admin: toAll},
+	SchoolRead:   {Teacher: toUnits, Principal: toUnits, Admin: toAll},
+	GroupRead:    {Teacher: toGroups, Principal: toUnits, Admin: toAll},
+}
+
+// Reach is what an actor reaches with one action. In SQL its fields are
+// arguments: (@all or u.id = any(@units)). The lists are never nil, so that an
+// empty one reaches a statement as an empty array.
+type Reach struct {
+	All     bool
+	Units   []uuid.UUID
+	Groups  []uuid.UUID
+	Persons []uuid.UUID
+}
+
+// Object is what is asked about, with the facts that scopes look at: the units
+// and groups that it is, or belongs to today, and the person that it is.
+type Object struct {
+	Units  []uuid.UUID
+	Groups []uuid.UUID
+	Person uuid.UUID
+}
+
+// May reports whether the actor may do a at all. Whether to a given object, its
+// Reach says.
+func (a Actor) May(act Action) bool {
+	if act == Public {
+		return true
+	}
+	if !a.SignedIn() {
+		return false
+	}
+	for role := range rules[act] {
+		if role == anyone || a.Has(role) {
+			return true
+		}
+	}
+	return false
+}
+
+// Reach returns the union of what the actor's roles reach with an action.
+func (a Actor) Reach(act Action) Reach {
+	r := Reach{Units: []uuid.UUID{}, Groups: []uuid.UUID{}, Persons: []uuid.UUID{}}
+	if !a.SignedIn() {
+		return r
+	}
+	for role, s := range rules[act] {
+		if role != anyone && !a.Has(role) {
+			continue
+		}
+		switch s {
+		case toAll:
+			r.All = true
+		case toUnits:
+			r.Units = append(r.Units, a.unitsAs(role)...)
+		case toGroups:
+			r.Groups = append(r.Groups, a.Groups...)
+		case toChildren:
+			r.Persons = append(r.Persons, a.Children...)
+		case toSelf:
+			r.Persons = append(r.Persons, a.Person)
+		}
+	}
+	return r
+}
+
+func (a Actor) unitsAs(role Role) []uuid.UUID {
+	var out []uuid.UUID
+	for _, g := range a.Grants {
+		if g.Role == role {
+			out = append(out, g.Units...)
+		}
+	}
+	return out
+}
+
+// Holds reports whether the reach covers an object. It says the same as the
+// statements that take the reach as arguments; a test compares them.
+func (r Reach) Holds(o Object) bool {
+	meets := func(a, b []uuid.UUID) bool {
+		return slices.ContainsFunc(a, func(id uuid.UUID) bool { return slices.Contains(b, id) })
+	}
+	return r.All || meets(r.Units, o.Units) || meets(r.Groups, o.Groups) ||
+		o.Person != uuid.Nil && slices.Contains(r.Persons, o.Person)
+}
+
+// OnlyGroups is a reach over some groups and nothing else: for a page that shows
+// a part of what the actor reaches.
+func OnlyGroups(ids []uuid.UUID) Reach {
+	return Reach{Units: []uuid.UUID{}, Groups: slices.Clip(append([]uuid.UUID{}, ids...)), Persons: []uuid.UUID{}}
+}

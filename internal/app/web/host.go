@@ -1,0 +1,94 @@
+package web
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"digione/internal/tenancy"
+)
+
+// enterTenant finds the tenant by the host name alone and answers at once where
+// there is none to enter, whatever the verb and the path.
+func (r *Router) enterTenant(c *fiber.Ctx) error {
+	rq := From(c)
+	host, ok := r.hostOf(c)
+	if !ok {
+		return r.errorPage(c, rq, fiber.StatusNotFound, "error.host")
+	}
+	t, ok := r.cfg.Tenants.ByHost(host)
+	if !ok {
+		return r.errorPage(c, rq, fiber.StatusNotFound, "error.host")
+	}
+	switch t.State {
+	case tenancy.Active:
+		rq.Tenant = t
+		return c.Next()
+	case tenancy.Suspended:
+		return r.errorPage(c, rq, fiber.StatusServiceUnavailable, "error.suspended")
+	default:
+		return r.errorPage(c, rq, fiber.StatusServiceUnavailable, "error.provisioning")
+	}
+}
+
+// hostOf returns the host that the client asked for. A request that names two is
+// refused: what stands before us may have looked at the other one.
+func (r *Router) hostOf(c *fiber.Ctx) (string, bool) {
+	h := &c.Request().Header
+	if countHosts(h.RawHeaders()) > 1 {
+		return "", false
+	}
+	said := string(h.Host())
+	if uri := string(h.RequestURI()); !strings.HasPrefix(uri, "/") && uri != "*" {
+		// The absolute form names a host of its own.
+		_, rest, _ := strings.Cut(uri, "://")
+		authority, _, _ := strings.Cut(rest, "/")
+		if !strings.EqualFold(authority, said) {
+			return "", false
+		}
+	}
+	if fwd := c.Get(fiber.HeaderXForwardedHost); fwd != "" && r.fromProxy(c) {
+		said = fwd
+	}
+	return normalHost(said)
+}
+
+func (r *Router) fromProxy(c *fiber.Ctx) bool {
+	ip, ok := netip.AddrFromSlice(c.Context().RemoteIP())
+	if !ok {
+		return false
+	}
+	for _, p := range r.cfg.TrustedProxies {
+		if p.Contains(ip.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+func countHosts(raw []byte) int {
+	n := 0
+	for line := range bytes.SplitSeq(raw, []byte("\n")) {
+		name, _, ok := bytes.Cut(line, []byte(":"))
+		if ok && bytes.EqualFold(bytes.TrimSpace(name), []byte("host")) {
+			n++
+		}
+	}
+	return n
+}
+
+// normalHost lowers the case and takes off the port and one trailing dot. Any
+// other writing is no host of ours.
+func normalHost(s string) (string, bool) {
+	name, port, hasPort := strings.Cut(s, ":")
+	if hasPort && (port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "") {
+		return "", false
+	}
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	if name == "" || len(name) > 253 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
+		return "", false
+	}
+	return name, true
+}

@@ -1,0 +1,73 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+
+	"digione/internal/app/audit"
+	"digione/internal/app/authz"
+	"digione/internal/app/i18n"
+	"digione/internal/tenancy"
+)
+
+// Request is what a handler needs to know about who asks.
+type Request struct {
+	Ctx     context.Context // ends at the request's deadline
+	Tenant  tenancy.Tenant
+	Actor   authz.Actor // the zero Actor when nobody is signed in
+	Session Session
+	Lang    i18n.Lang
+	Now     time.Time
+	ID      string       // in the log, in audit events, on error pages
+	Action  authz.Action // of the route
+
+	c      *fiber.Ctx
+	router *Router
+}
+
+type localsKey struct{}
+
+// From returns the request that the edge set up.
+func From(c *fiber.Ctx) *Request {
+	rq, _ := c.Locals(localsKey{}).(*Request)
+	return rq
+}
+
+// Today is the calendar day in Finland.
+func (rq *Request) Today() time.Time { return i18n.Day(rq.Now) }
+
+// Reach is what the actor reaches with the action of this route.
+func (rq *Request) Reach() authz.Reach { return rq.Actor.Reach(rq.Action) }
+
+// Seen returns the audit entry for a view under this route's action.
+func (rq *Request) Seen(kind string, targets ...uuid.UUID) audit.Entry {
+	return audit.Entry{
+		At: rq.Now, Actor: rq.Actor.Person, Action: string(rq.Action),
+		Kind: kind, Targets: targets, Request: rq.ID,
+	}
+}
+
+// ParamID returns a path parameter as an id; what is not one does not exist.
+func (rq *Request) ParamID(name string) (uuid.UUID, error) {
+	s := rq.c.Params(name)
+	id, err := uuid.Parse(s)
+	// Parse takes other spellings too; one thing has one address.
+	if err != nil || id.String() != s {
+		return uuid.Nil, authz.Missing(name)
+	}
+	return id, nil
+}
+
+// Form returns a field of the request's body, never of its address.
+func (rq *Request) Form(name string) string {
+	if v := rq.c.Context().PostArgs().Peek(name); v != nil {
+		return string(v)
+	}
+	if f, err := rq.c.Context().MultipartForm(); err == nil && len(f.Value[name]) > 0 {
+		return f.Value[name][0]
+	}
+	return ""
+}

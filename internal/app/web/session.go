@@ -1,0 +1,140 @@
+package web
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"digione/internal/app/authz"
+	"digione/internal/app/i18n"
+	"digione/internal/tenancy"
+)
+
+// Session is a signed-in browser, as the edge needs it.
+type Session struct {
+	Actor authz.Actor // loaded for today, see authz.Load
+	Name  string      // whom to greet, shown on pages only
+	CSRF  string      // the session's token; never empty
+	Lang  i18n.Lang   // the person's choice, empty when there is none
+}
+
+// Sessions finds who is signed in; identity implements it.
+type Sessions interface {
+	// Find returns the session of a token inside a tenant. ok is false for an
+	// unknown, ended or foreign token, and for a person without access any more.
+	Find(ctx context.Context, tenant tenancy.ID, token string, now time.Time) (s Session, ok bool, err error)
+}
+
+const (
+	signInPath = "/kirjaudu"
+	returnKey  = "paluu"
+	langParam  = "kieli"
+	langCookie = "lang"
+)
+
+func (r *Router) sessionCookie() string {
+	if r.cfg.TLS {
+		return "__Host-digione"
+	}
+	return "digione"
+}
+
+// SetSession gives the browser a session's token.
+func (rq *Request) SetSession(token string, expires time.Time) {
+	rq.c.Cookie(rq.cookie(rq.router.sessionCookie(), token, expires))
+}
+
+// ClearSession takes the token away from the browser.
+func (rq *Request) ClearSession() {
+	rq.c.Cookie(rq.cookie(rq.router.sessionCookie(), "", time.Unix(1, 0)))
+}
+
+// SessionToken returns the token that the browser sent, empty when none.
+func (rq *Request) SessionToken() string { return rq.c.Cookies(rq.router.sessionCookie()) }
+
+func (rq *Request) cookie(name, value string, expires time.Time) *fiber.Cookie {
+	return &fiber.Cookie{
+		Name: name, Value: value, Path: "/", Expires: expires,
+		Secure: rq.router.cfg.TLS, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode,
+	}
+}
+
+func (r *Router) findSession(c *fiber.Ctx, rq *Request) error {
+	if token := rq.SessionToken(); token != "" && len(token) <= 128 {
+		s, ok, err := r.cfg.Sessions.Find(rq.Ctx, rq.Tenant.ID, token, rq.Now)
+		if err != nil {
+			return err
+		}
+		if ok {
+			rq.Session, rq.Actor = s, s.Actor
+		}
+	}
+	rq.Lang = langOf(c, rq.Session.Lang)
+	return nil
+}
+
+// langOf prefers what was chosen in this browser, then what the person chose
+// elsewhere, then what the browser asks for.
+func langOf(c *fiber.Ctx, person i18n.Lang) i18n.Lang {
+	if l, ok := i18n.Parse(c.Cookies(langCookie)); ok {
+		return l
+	}
+	if l, ok := i18n.Parse(string(person)); ok {
+		return l
+	}
+	return i18n.Match(c.Get(fiber.HeaderAcceptLanguage))
+}
+
+// switchLanguage keeps the language named in the address and returns the address
+// without it.
+func (r *Router) switchLanguage(c *fiber.Ctx) (string, bool) {
+	l, ok := i18n.Parse(c.Query(langParam))
+	if !ok || c.Method() != fiber.MethodGet {
+		return "", false
+	}
+	rq := From(c)
+	c.Cookie(rq.cookie(langCookie, string(l), rq.Now.AddDate(1, 0, 0)))
+	q, err := url.ParseQuery(string(c.Context().QueryArgs().QueryString()))
+	if err != nil {
+		return "/", true
+	}
+	q.Del(langParam)
+	to := LocalPath(c.Path())
+	if len(q) > 0 {
+		to += "?" + q.Encode()
+	}
+	return to, true
+}
+
+// toSignIn sends whoever is signed out to the sign-in page, and a reader back to
+// the page they asked for afterwards. What a form held is not repeated.
+func (r *Router) toSignIn(c *fiber.Ctx) error {
+	to := signInPath
+	if back := LocalPath(c.Path()); back != "/" && (c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead) {
+		to += "?" + returnKey + "=" + url.QueryEscape(back)
+	}
+	return c.Redirect(to, fiber.StatusSeeOther)
+}
+
+// ReturnTo is the page to go back to after signing in, "/" when none was asked.
+func (rq *Request) ReturnTo() string { return LocalPath(rq.c.Query(returnKey)) }
+
+// LocalPath returns s if it is a plain path on this host and "/" otherwise, so
+// that nobody is sent elsewhere by an address they were given.
+func LocalPath(s string) string {
+	if len(s) > 512 || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") {
+		return "/"
+	}
+	for _, b := range []byte(s) {
+		if b <= ' ' || b == '\\' || b >= 0x7f {
+			return "/"
+		}
+	}
+	if u, err := url.Parse(s); err != nil || u.Host != "" || u.Scheme != "" {
+		return "/"
+	}
+	return s
+}

@@ -1,0 +1,178 @@
+// Package web is the edge: it turns a Fiber request into plain values (tenant,
+// actor, language, clock), an error into an answer and a page into HTML. Features
+// meet Fiber only through it, and a route cannot exist without an action. It
+// writes no table, reads none, and knows no feature: who is signed in it learns
+// through Sessions, which tenant a host is through Tenants.
+package web
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/compress"
+
+	"digione/internal/app/authz"
+	"digione/internal/tenancy"
+)
+
+// Tenants finds the tenant of a host name; *tenancy.DB does.
+type Tenants interface {
+	ByHost(host string) (tenancy.Tenant, bool)
+}
+
+// Config is what the edge needs. Tenants and Sessions must be given.
+type Config struct {
+	Tenants  Tenants
+	Sessions Sessions
+
+	// TLS says that people reach the service by https, at this process or at a
+	// proxy before it: cookies become Secure and __Host-, and HSTS is sent.
+	TLS bool
+	// TrustedProxies may name the host in X-Forwarded-Host; from all others the
+	// header is ignored.
+	TrustedProxies []netip.Prefix
+
+	Timeout     time.Duration               // a request's deadline; 0 is 10 s
+	ReadTimeout time.Duration               // for a whole request to come in; 0 is 15 s
+	BodyLimit   int                         // bytes; 0 is 1 MB
+	Now         func() time.Time            // nil is time.Now
+	Log         *slog.Logger                // nil is slog.Default
+	Ready       func(context.Context) error // asked by /readyz; nil is always ready
+	Observe     func(Observation)           // told of every answered request; nil is nobody
+}
+
+func (cfg Config) withDefaults() Config {
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 10 * time.Second
+	}
+	if cfg.ReadTimeout == 0 {
+		cfg.ReadTimeout = 15 * time.Second
+	}
+	if cfg.BodyLimit == 0 {
+		cfg.BodyLimit = 1 << 20
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Ready == nil {
+		cfg.Ready = func(context.Context) error { return nil }
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(Observation) {}
+	}
+	return cfg
+}
+
+// Handler answers one request.
+type Handler func(*fiber.Ctx, *Request) error
+
+// Route is one line of the route table.
+type Route struct {
+	Method, Path string
+	Action       authz.Action
+}
+
+// Router registers routes; every route names the action it needs.
+type Router struct {
+	app      *fiber.App
+	cfg      Config
+	routes   []Route
+	nav      []NavItem
+	assets   *assets
+	draining atomic.Bool
+}
+
+// New returns a router that answers for health, static files and errors; the
+// features add their routes.
+func New(cfg Config) *Router {
+	r := &Router{cfg: cfg.withDefaults(), assets: loadAssets()}
+	r.app = fiber.New(fiber.Config{
+		// Without Immutable, strings from Params and forms are overwritten by the
+		// next request.
+		Immutable:             true,
+		DisableStartupMessage: true,
+		BodyLimit:             r.cfg.BodyLimit,
+		ReadTimeout:           r.cfg.ReadTimeout,
+		WriteTimeout:          r.cfg.Timeout + 20*time.Second,
+		IdleTimeout:           75 * time.Second,
+		ErrorHandler:          r.lastResort,
+	})
+	r.app.Use(r.observe, r.headers)
+	r.app.Get("/livez", r.livez)
+	r.app.Get("/readyz", r.readyz)
+	r.app.Get(assetPath+"*", r.asset)
+	r.app.Use(r.enterTenant, compress.New())
+	return r
+}
+
+// App returns the Fiber application, for listening and for tests.
+func (r *Router) App() *fiber.App { return r.app }
+
+// Routes returns the table of all feature routes, sorted.
+func (r *Router) Routes() []Route {
+	out := slices.Clone(r.routes)
+	slices.SortFunc(out, func(a, b Route) int {
+		return strings.Compare(a.Path+" "+a.Method, b.Path+" "+b.Method)
+	})
+	return out
+}
+
+// Get registers a page.
+func (r *Router) Get(path string, a authz.Action, h Handler) { r.add(fiber.MethodGet, path, a, h) }
+
+// Post registers a change, or a question that must not stand in an address. It
+// is refused without the session's CSRF token and from any other origin.
+func (r *Router) Post(path string, a authz.Action, h Handler) { r.add(fiber.MethodPost, path, a, h) }
+
+func (r *Router) add(method, path string, a authz.Action, h Handler) {
+	if a == "" {
+		panic("route " + method + " " + path + " names no action; write authz.Public if it is meant for all")
+	}
+	r.routes = append(r.routes, Route{method, path, a})
+	serve := func(c *fiber.Ctx) error {
+		rq := From(c)
+		rq.Action = a
+		ctx, cancel := context.WithTimeout(context.Background(), r.cfg.Timeout)
+		defer cancel()
+		rq.Ctx = ctx
+		if to, switched := r.switchLanguage(c); switched {
+			return c.Redirect(to, fiber.StatusSeeOther)
+		}
+		if err := r.findSession(c, rq); err != nil {
+			return err
+		}
+		if !rq.Actor.SignedIn() && a != authz.Public {
+			return r.toSignIn(c)
+		}
+		if err := r.checkOrigin(c, rq); err != nil {
+			return err
+		}
+		if !rq.Actor.May(a) {
+			return authz.Missing(string(a))
+		}
+		return h(c, rq)
+	}
+	r.app.Add(method, path, serve)
+	if method == fiber.MethodGet {
+		r.app.Add(fiber.MethodHead, path, serve)
+	}
+}
+
+// Listen serves plain HTTP on an address until Shutdown.
+func (r *Router) Listen(addr string) error { return r.app.Listen(addr) }
+
+// Shutdown makes /readyz fail, takes no new connections and waits for the
+// requests under way, at most until ctx ends.
+func (r *Router) Shutdown(ctx context.Context) error {
+	r.draining.Store(true)
+	return r.app.ShutdownWithContext(ctx)
+}
