@@ -50,6 +50,14 @@ type Tenant struct {
 // Settings are a tenant's own choices, each with a sane zero.
 type Settings struct {
 	Roster RosterSettings `json:"roster" yaml:"roster"`
+	// Declared is what the municipality says it has, to compare with what comes.
+	Declared Declared `json:"declared" yaml:"declared"`
+}
+
+// Declared are the counts that a municipality has declared; zero is unsaid.
+type Declared struct {
+	Schools  int `json:"schools,omitempty" yaml:"schools"`
+	Learners int `json:"learners,omitempty" yaml:"learners"`
 }
 
 // RosterSettings bound what an import may do without a human's word.

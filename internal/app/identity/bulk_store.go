@@ -1,6 +1,13 @@
 package identity
 
-import "digione/internal/tenancy"
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"digione/internal/tenancy"
+)
 
 // Grants takes the roles of an import.
 var Grants = tenancy.Bulk{
@@ -19,3 +26,13 @@ update role_grant g
  where g.id = n.id`
 
 const sqlRemoveGrants = `update role_grant set status = 'tobedeleted', date_last_modified = @at where id = any (@ids) and status = 'active'`
+
+const sqlPurgeGrants = `
+with gone as (delete from role_grant where status = 'tobedeleted' and date_last_modified < @before returning 1)
+select count(*)::int from gone`
+
+// PurgeGrants deletes roles that were removed before a moment.
+func PurgeGrants(ctx context.Context, tx tenancy.Write, before time.Time) (n int, err error) {
+	err = tx.QueryRow(ctx, sqlPurgeGrants, pgx.StrictNamedArgs{"before": before}).Scan(&n)
+	return n, err
+}

@@ -3,6 +3,7 @@ package org
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -180,4 +181,14 @@ func DerivePlacements(ctx context.Context, tx tenancy.Write, all bool, persons [
 		return fmt.Errorf("propose study rights: %w", err)
 	}
 	return nil
+}
+
+const sqlPurgeEnrolments = `
+with gone as (delete from enrolment where status = 'tobedeleted' and date_last_modified < @before returning 1)
+select count(*)::int from gone`
+
+// PurgeEnrolments deletes enrolments that were removed before a moment.
+func PurgeEnrolments(ctx context.Context, tx tenancy.Write, before time.Time) (n int, err error) {
+	err = tx.QueryRow(ctx, sqlPurgeEnrolments, pgx.StrictNamedArgs{"before": before}).Scan(&n)
+	return n, err
 }

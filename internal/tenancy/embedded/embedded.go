@@ -65,6 +65,10 @@ func Start(ctx context.Context, dir string, o Options) (*Server, error) {
 // DSN is the superuser's URL of the database "digione".
 func (s *Server) DSN() string { return s.dsn }
 
+// Leave gives the share back and lets the server run: for psql, until the next
+// program that uses it ends.
+func (s *Server) Leave() error { return s.users.Close() }
+
 // Stop gives the share back and stops the server if it was the last one.
 func (s *Server) Stop() error {
 	_ = syscall.Flock(int(s.users.Fd()), syscall.LOCK_UN)

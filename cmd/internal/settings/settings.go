@@ -1,0 +1,190 @@
+// Package settings reads the configuration of both programs: flags, environment
+// (DIGIONE_…) and a file, in this order, into one struct. Nothing else of the
+// house reads the environment.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+
+	"digione/internal/tenancy"
+)
+
+// Settings of an installation. Every field has a flag and a variable of its
+// name: DatabaseURL is --database-url and DIGIONE_DATABASE_URL.
+type Settings struct {
+	Data               string        `mapstructure:"data"`
+	DatabaseURL        string        `mapstructure:"database-url"`
+	DatabaseSecretFile string        `mapstructure:"database-secret-file"`
+	MasterKeyFile      string        `mapstructure:"master-key-file"`
+	KMSKey             string        `mapstructure:"kms-key"`
+	ObjectsBucket      string        `mapstructure:"objects-bucket"`
+	ObjectsKMSKey      string        `mapstructure:"objects-kms-key"`
+	S3Endpoint         string        `mapstructure:"s3-endpoint"`
+	HostSuffix         string        `mapstructure:"host-suffix"`
+	MaxConns           int           `mapstructure:"max-conns"`
+	PerTenant          int           `mapstructure:"per-tenant"`
+	Listen             string        `mapstructure:"listen"`
+	MetricsListen      string        `mapstructure:"metrics-listen"`
+	TLS                bool          `mapstructure:"tls"`
+	TrustedProxies     []string      `mapstructure:"trusted-proxies"`
+	SessionIdle        time.Duration `mapstructure:"session-idle"`
+	SessionLife        time.Duration `mapstructure:"session-life"`
+	LogLevel           string        `mapstructure:"log-level"`
+}
+
+type option struct {
+	name  string
+	value any
+	usage string
+}
+
+// shared are the options of both programs, serving those of digione alone.
+var (
+	shared = []option{
+		{"data", ".digione", "folder of the embedded server, of keys and of files"},
+		{"database-url", "", "PostgreSQL 15 or newer to use instead of the embedded one; the user owns the schemas"},
+		{"database-secret-file", "", "file with the secret that runtime roles' passwords come from (default DATA/database.secret)"},
+		{"master-key-file", "", "file with the master key that wraps tenants' keys (default DATA/keys/master.key)"},
+		{"kms-key", "", "AWS KMS key (id, ARN or alias) that wraps tenants' keys instead of a file"},
+		{"objects-bucket", "", "S3 bucket for tenants' files instead of DATA/objects"},
+		{"objects-kms-key", "", "KMS key by which the bucket encrypts"},
+		{"s3-endpoint", "", "address of an S3-compatible server, for others than AWS"},
+		{"host-suffix", "localhost", "a new tenant is reached at SLUG.SUFFIX"},
+		{"log-level", "info", "debug, info, warn or error"},
+	}
+	serving = []option{
+		{"listen", "127.0.0.1:8080", "address to serve on"},
+		{"metrics-listen", "127.0.0.1:9090", "address for Prometheus; empty for none"},
+		{"tls", false, "users reach this host by https (a proxy in front ends TLS): secure cookies, HSTS"},
+		{"trusted-proxies", []string{}, "addresses whose X-Forwarded-For and -Proto are believed"},
+		{"max-conns", 64, "most connections to PostgreSQL"},
+		{"per-tenant", 0, "most transactions of one tenant at a time (0: its cell's pool less one)"},
+		{"session-idle", time.Hour, "a session ends after this time without use"},
+		{"session-life", 12 * time.Hour, "a session ends after this time anyway"},
+	}
+)
+
+// Flags adds the flags of both programs, and with serve those of serving.
+func Flags(fs *pflag.FlagSet, serve bool) {
+	fs.String("config", "", "configuration file (YAML); default digione.yaml here or in /etc/digione")
+	list := shared
+	if serve {
+		list = slices.Concat(shared, serving)
+	}
+	for _, o := range list {
+		switch v := o.value.(type) {
+		case string:
+			fs.String(o.name, v, o.usage)
+		case bool:
+			fs.Bool(o.name, v, o.usage)
+		case int:
+			fs.Int(o.name, v, o.usage)
+		case time.Duration:
+			fs.Duration(o.name, v, o.usage)
+		case []string:
+			fs.StringSlice(o.name, v, o.usage)
+		}
+	}
+}
+
+// Read collects the settings and reports all faults at once.
+func Read(fs *pflag.FlagSet) (Settings, error) {
+	v := viper.New()
+	v.SetEnvPrefix("DIGIONE")
+	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
+	v.AutomaticEnv()
+	for _, o := range slices.Concat(shared, serving) {
+		v.SetDefault(o.name, o.value)
+	}
+	if err := v.BindPFlags(fs); err != nil {
+		return Settings{}, err
+	}
+	var s Settings
+	if err := readFile(v, v.GetString("config")); err != nil {
+		return s, err
+	}
+	if err := v.Unmarshal(&s); err != nil {
+		return s, fmt.Errorf("read settings: %w", err)
+	}
+	return s, s.Validate()
+}
+
+func readFile(v *viper.Viper, name string) error {
+	if name != "" {
+		v.SetConfigFile(name)
+	} else {
+		v.SetConfigName("digione")
+		v.SetConfigType("yaml")
+		v.AddConfigPath(".")
+		v.AddConfigPath("/etc/digione")
+	}
+	err := v.ReadInConfig()
+	if missing := (viper.ConfigFileNotFoundError{}); name == "" && errors.As(err, &missing) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read settings: %w; see --config", err)
+	}
+	return nil
+}
+
+// Validate returns every fault, each with the setting's name and an example.
+func (s Settings) Validate() error {
+	var faults []error
+	add := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	add(s.Data == "", "--data is empty; give a folder, such as .digione")
+	if s.DatabaseURL != "" {
+		u, err := url.Parse(s.DatabaseURL)
+		add(err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql"), "--database-url is no PostgreSQL URL; an example: postgres://digione@db.example:5432/digione")
+	}
+	add(s.KMSKey != "" && s.MasterKeyFile != "", "--kms-key and --master-key-file exclude each other; give one")
+	add(tenancy.CheckHost(s.HostSuffix) != nil, "--host-suffix %q is no host name; an example: digione.fi", s.HostSuffix)
+	for name, addr := range map[string]string{"listen": s.Listen, "metrics-listen": s.MetricsListen} {
+		if addr != "" {
+			_, _, err := net.SplitHostPort(addr)
+			add(err != nil, "--%s %q is no address; an example: 127.0.0.1:8080", name, addr)
+		}
+	}
+	add(s.MaxConns < 2, "--max-conns %d is too few; give at least 2", s.MaxConns)
+	add(s.PerTenant < 0, "--per-tenant %d is negative", s.PerTenant)
+	for _, p := range s.TrustedProxies {
+		_, _, err := net.ParseCIDR(p)
+		add(err != nil && net.ParseIP(p) == nil, "--trusted-proxies %q is no address or network; an example: 10.0.0.0/8", p)
+	}
+	add(s.SessionIdle < time.Minute || s.SessionLife < s.SessionIdle, "--session-idle %s and --session-life %s: use at least a minute, and a life not shorter than idle", s.SessionIdle, s.SessionLife)
+	add(!slices.Contains([]string{"debug", "info", "warn", "error"}, s.LogLevel), "--log-level %q: use debug, info, warn or error", s.LogLevel)
+	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(faults...)
+}
+
+// Redacted is what may be printed: without secrets.
+func (s Settings) Redacted() Settings {
+	if u, err := url.Parse(s.DatabaseURL); err == nil && s.DatabaseURL != "" {
+		s.DatabaseURL = u.Redacted()
+	}
+	return s
+}
+
+// Actor is who runs a command when --actor does not say.
+func Actor(given string) string {
+	for _, who := range []string{given, os.Getenv("DIGIONE_ACTOR"), os.Getenv("SUDO_USER"), os.Getenv("USER"), os.Getenv("LOGNAME")} {
+		if who != "" {
+			return who
+		}
+	}
+	return fmt.Sprintf("uid %d", os.Getuid())
+}

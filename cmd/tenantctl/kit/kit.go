@@ -1,0 +1,208 @@
+// Package kit is what all commands share: streams, settings, output, exit codes
+// and the operator log. stdout is data, stderr is talk and progress.
+package kit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"charm.land/lipgloss/v2/table"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"digione/cmd/internal/installation"
+	"digione/cmd/internal/settings"
+	"digione/internal/app/fault"
+	"digione/internal/app/roster"
+	"digione/internal/tenancy"
+)
+
+// Exit codes, as docs/cli documents them.
+const (
+	ExitFailed     = 1
+	ExitUsage      = 2
+	ExitSomeFailed = 3
+	ExitNotAllowed = 4
+	ExitInvalid    = 5
+	ExitHeld       = 8
+)
+
+// Exit is an error with an exit code of its own. A silent one has been told to
+// the user already.
+type Exit struct {
+	Code   int
+	Err    error
+	Silent bool
+}
+
+func (e *Exit) Error() string { return e.Err.Error() }
+func (e *Exit) Unwrap() error { return e.Err }
+
+// Usage is an error of the command's words.
+func Usage(format string, args ...any) error {
+	return &Exit{Code: ExitUsage, Err: fmt.Errorf(format, args...)}
+}
+
+// Code returns the exit code of an error.
+func Code(err error) int {
+	var exit *Exit
+	var invalid *roster.InvalidError
+	var held *roster.HeldError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.Code
+	case errors.As(err, &invalid):
+		return ExitInvalid
+	case errors.As(err, &held):
+		return ExitHeld
+	case errors.Is(err, tenancy.ErrSomeFailed):
+		return ExitSomeFailed
+	case errors.Is(err, context.Canceled):
+		return ExitUsage
+	}
+	switch fault.KindOf(err) {
+	case fault.Invalid:
+		return ExitInvalid
+	case fault.Forbidden:
+		return ExitNotAllowed
+	}
+	return ExitFailed
+}
+
+// Kit is what a command works with.
+type Kit struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Output   string // table or json
+	Actor    string
+	Settings func() (settings.Settings, error)
+	Version  string
+}
+
+// JSON tells whether the user wants JSON.
+func (k *Kit) JSON() bool { return k.Output == "json" }
+
+// Open opens the installation; the caller closes it.
+func (k *Kit) Open(ctx context.Context) (*installation.Installation, error) {
+	s, err := k.Settings()
+	if err != nil {
+		return nil, &Exit{Code: ExitUsage, Err: err}
+	}
+	return installation.Open(ctx, s)
+}
+
+// With opens the installation for f.
+func (k *Kit) With(ctx context.Context, f func(*installation.Installation) error) error {
+	in, err := k.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return f(in)
+}
+
+// Change runs f as a change that the operator log holds: begin, end and outcome.
+func (k *Kit) Change(ctx context.Context, cmd *cobra.Command, tenant string, f func(*installation.Installation) error) error {
+	return k.With(ctx, func(in *installation.Installation) error {
+		ended, err := in.Operator.Began(ctx, k.Actor, strings.TrimPrefix(cmd.CommandPath(), "tenantctl "), tenant)
+		if err != nil {
+			return err
+		}
+		err = f(in)
+		outcome, detail := tenancy.Done, ""
+		switch Code(err) {
+		case 0:
+		case ExitHeld:
+			outcome, detail = tenancy.Held, err.Error()
+		case ExitNotAllowed:
+			outcome, detail = tenancy.Refused, err.Error()
+		default:
+			outcome, detail = tenancy.Failed, err.Error()
+		}
+		return errors.Join(err, ended(outcome, detail))
+	})
+}
+
+// Terminal tells whether w is a person's terminal.
+func Terminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// Print writes v as JSON, or the rows as a table: aligned on a terminal,
+// tab-separated otherwise.
+func (k *Kit) Print(v any, head []string, rows [][]string) error {
+	if k.JSON() {
+		return k.PrintJSON(v)
+	}
+	if !Terminal(k.Out) {
+		for _, r := range rows {
+			if _, err := fmt.Fprintln(k.Out, strings.Join(r, "\t")); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t := table.New().Headers(head...).Rows(rows...).BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
+		BorderColumn(false).BorderHeader(false)
+	_, err := fmt.Fprintln(k.Out, t)
+	return err
+}
+
+// PrintJSON writes one value as one line.
+func (k *Kit) PrintJSON(v any) error {
+	e := json.NewEncoder(k.Out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// Say tells the user something that is not data.
+func (k *Kit) Say(format string, args ...any) {
+	_, _ = fmt.Fprintf(k.Err, format+"\n", args...)
+}
+
+// Confirm asks on a terminal; without one, what is asked for is done: the
+// commands that ask are idempotent, and a script has nobody to ask.
+func (k *Kit) Confirm(question string) (bool, error) {
+	if !Terminal(k.In) || !Terminal(k.Out) {
+		return true, nil
+	}
+	_, _ = fmt.Fprint(k.Err, question+" [y/N] ")
+	var answer string
+	if _, err := fmt.Fscanln(k.In, &answer); err != nil && !strings.Contains(err.Error(), "newline") {
+		return false, err
+	}
+	return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes"), nil
+}
+
+// Tenant finds a tenant by slug or id among those that can be entered.
+func Tenant(ctx context.Context, in *installation.Installation, slug string) (tenancy.Tenant, error) {
+	t, err := in.Operator.Find(ctx, slug)
+	if err != nil {
+		return t, err
+	}
+	if t.State == tenancy.Provisioning {
+		return t, fmt.Errorf("tenant %q is not provisioned yet; run: tenantctl tenant create %s (see: tenantctl doctor %s)", slug, slug, slug)
+	}
+	return t, nil
+}
+
+// Exactly is cobra.ExactArgs with a message that names what is missing.
+func Exactly(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		if len(args) < len(names) {
+			return Usage("%s is missing; usage: %s", names[len(args)], cmd.UseLine())
+		}
+		return Usage("%q is too many; usage: %s", args[len(names)], cmd.UseLine())
+	}
+}

@@ -1,0 +1,250 @@
+package roster
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"digione/cmd/internal/installation"
+	"digione/cmd/tenantctl/kit"
+	"digione/internal/app/roster"
+	"digione/internal/tenancy"
+)
+
+type importOptions struct {
+	*kit.Kit
+	tenant, file string
+	plan         string
+	lenient      bool
+	noDelete     bool
+	profile      string
+	mapping      string
+	mappingOut   string
+	initial      bool
+	approve      bool
+	reason       string
+	dryRun       bool
+}
+
+func (o *importOptions) sourceFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&o.lenient, "lenient", false, "repair what the published list allows, and count it (see: tenantctl roster codes)")
+	f.BoolVar(&o.noDelete, "no-delete", false, "adds and changes only; removals wait as a held plan")
+	f.StringVar(&o.profile, "profile", "", "mapping profile (YAML) for a CSV that is not OneRoster")
+	f.StringVar(&o.mapping, "mapping", "", "CSV type,old,new of sourcedIds that the source has changed")
+	f.StringVar(&o.mappingOut, "mapping-out", "", "write the pairs that look like changed sourcedIds to this CSV")
+}
+
+func (o *importOptions) approvalFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&o.initial, "initial", false, "this is the tenant's first import")
+	f.BoolVar(&o.approve, "approve", false, "what holds the plan was looked at and is right")
+	f.StringVar(&o.reason, "reason", "", "why it is right, for the record")
+}
+
+func (o *importOptions) approval() roster.Approval {
+	return roster.Approval{Who: o.Actor, Initial: o.initial, Approve: o.approve, Reason: o.reason}
+}
+
+func newPlan(k *kit.Kit) *cobra.Command {
+	o := &importOptions{Kit: k}
+	cmd := &cobra.Command{
+		Use:   "plan TENANT FILE",
+		Short: "Say what an import would change, and store that as a plan",
+		Long: `Check a package, compare it with the tenant's roster and store the plan. The
+roster is not changed. The plan is bound by hash to the file and to the rows it
+was made against; applying it applies exactly it. Exit 8 when it is held.
+
+FILE is a OneRoster zip, a folder of its CSV files, s3://bucket/key, or with
+--profile a municipality's own CSV.`,
+		Example: `  tenantctl roster plan vantaa syksy-2026.zip
+  tenantctl roster plan vantaa oppilaat.csv --profile vantaa.yaml -o json`,
+		Args: kit.Exactly("TENANT", "FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.tenant, o.file = args[0], args[1]
+			return k.Change(cmd.Context(), cmd, o.tenant, func(in *installation.Installation) error { return o.run(cmd.Context(), in, true) })
+		},
+	}
+	o.sourceFlags(cmd)
+	return cmd
+}
+
+func newImport(k *kit.Kit) *cobra.Command {
+	o := &importOptions{Kit: k}
+	cmd := &cobra.Command{
+		Use:   "import TENANT FILE",
+		Short: "Plan, and apply unless held",
+		Long: `Plan an import and apply it in one transaction, unless the plan is held: then
+nothing is changed, the plan waits for someone, and the exit code is 8. Killed at
+any moment, the old roster stays.`,
+		Example: `  tenantctl roster import vantaa syksy-2026.zip --initial
+  tenantctl roster import vantaa s3://rosters/vantaa/2026-11-23.zip`,
+		Args: kit.Exactly("TENANT", "FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.tenant, o.file = args[0], args[1]
+			return k.Change(cmd.Context(), cmd, o.tenant, func(in *installation.Installation) error { return o.run(cmd.Context(), in, o.dryRun) })
+		},
+	}
+	o.sourceFlags(cmd)
+	o.approvalFlags(cmd)
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "plan only (as: tenantctl roster plan)")
+	return cmd
+}
+
+func newApply(k *kit.Kit) *cobra.Command {
+	o := &importOptions{Kit: k}
+	cmd := &cobra.Command{
+		Use:   "apply TENANT PLAN",
+		Short: "Apply a stored plan: exactly it, or nothing",
+		Long: `Apply a stored plan in one transaction. It is refused when the roster has
+changed since the plan was made. What holds a plan is approved with --approve and
+a reason; where the tenant asks for two people, by another than the planner.`,
+		Example: `  tenantctl roster apply inkoo pln_7Q2K1F3A --initial
+  tenantctl roster apply vantaa pln_9RTXA0B2 --approve --reason "Kilterin koulu closes"`,
+		Args: kit.Exactly("TENANT", "PLAN"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.tenant, o.plan = args[0], args[1]
+			apply := func(in *installation.Installation) error {
+				return within(cmd.Context(), in, o.tenant, func(s *roster.Service, t tenancy.Tenant) error { return o.apply(cmd.Context(), s, t) })
+			}
+			if o.dryRun {
+				return k.With(cmd.Context(), apply)
+			}
+			return k.Change(cmd.Context(), cmd, o.tenant, apply)
+		},
+	}
+	o.approvalFlags(cmd)
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "show the plan, change nothing")
+	return cmd
+}
+
+func (o *importOptions) apply(ctx context.Context, s *roster.Service, t tenancy.Tenant) error {
+	if o.dryRun {
+		p, err := s.Show(ctx, t, o.plan)
+		if err != nil {
+			return err
+		}
+		return printPlan(o.Kit, p)
+	}
+	b := newBar(o.Kit)
+	p, err := s.Apply(ctx, t, o.plan, o.approval(), b.progress)
+	b.done()
+	return o.outcome(p, err)
+}
+
+func (o *importOptions) run(ctx context.Context, in *installation.Installation, planOnly bool) error {
+	return within(ctx, in, o.tenant, func(s *roster.Service, t tenancy.Tenant) error {
+		f, err := o.openSource(ctx, in, t)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.close() }()
+		opts, err := o.options()
+		if err != nil {
+			return err
+		}
+		b := newBar(o.Kit)
+		var p *roster.Plan
+		if planOnly {
+			p, err = s.Plan(ctx, t, f.Package, opts, o.Actor, b.progress)
+		} else {
+			p, err = s.Import(ctx, t, f.Package, opts, o.approval(), b.progress)
+		}
+		b.done()
+		if err == nil && planOnly && p.Held {
+			err = &roster.HeldError{Plan: p}
+		}
+		return o.outcome(p, err)
+	})
+}
+
+// outcome shows a plan, applied or held, or why there is none.
+func (o *importOptions) outcome(p *roster.Plan, err error) error {
+	if bad := (*roster.InvalidError)(nil); errors.As(err, &bad) {
+		if o.JSON() {
+			return errors.Join(o.PrintJSON(verdictOf(bad.Name, bad.Report)), &kit.Exit{Code: kit.ExitInvalid, Err: err})
+		}
+		findings(o.Kit, bad.Name, bad.Report)
+		return &kit.Exit{Code: kit.ExitInvalid, Err: err, Silent: true}
+	}
+	held := (*roster.HeldError)(nil)
+	if err != nil && !errors.As(err, &held) {
+		return err
+	}
+	if held != nil {
+		p = held.Plan
+	}
+	if o.JSON() {
+		if perr := o.PrintJSON(view(p)); perr != nil {
+			return perr
+		}
+	} else {
+		o.Say("%s  OneRoster %s, %s rows, sha256 %.12s…", p.SourceName, p.Version, thousands(p.Rows), p.SourceSHA256)
+		if perr := printPlan(o.Kit, p); perr != nil {
+			return perr
+		}
+		next(o.Kit, p)
+	}
+	if werr := o.writeMapping(p); werr != nil {
+		return werr
+	}
+	if held != nil {
+		return &kit.Exit{Code: kit.ExitHeld, Err: err, Silent: true}
+	}
+	return nil
+}
+
+// planView is a plan with what importing it has done.
+type planView struct {
+	*roster.Plan
+	Applied bool `json:"applied"`
+}
+
+func view(p *roster.Plan) planView { return planView{p, p.State == roster.Applied} }
+
+func (o *importOptions) options() (roster.Options, error) {
+	opts := roster.Options{Lenient: o.lenient, NoDelete: o.noDelete}
+	if o.mapping == "" {
+		return opts, nil
+	}
+	f, err := os.Open(o.mapping)
+	if err != nil {
+		return opts, err
+	}
+	defer func() { _ = f.Close() }()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		return opts, &kit.Exit{Code: kit.ExitInvalid, Err: fmt.Errorf("%s: %w", o.mapping, err)}
+	}
+	opts.Mapping = map[string]string{}
+	for i, r := range rows {
+		if len(r) < 3 || (i == 0 && r[0] != "type") {
+			return opts, &kit.Exit{Code: kit.ExitInvalid, Err: fmt.Errorf("%s:%d: want the header type,old,new and rows of it", o.mapping, i+1)}
+		}
+		if i > 0 {
+			opts.Mapping[r[0]+" "+r[1]] = r[2]
+		}
+	}
+	return opts, nil
+}
+
+func (o *importOptions) writeMapping(p *roster.Plan) error {
+	if o.mappingOut == "" || p == nil {
+		return nil
+	}
+	f, err := os.Create(o.mappingOut)
+	if err != nil {
+		return err
+	}
+	w := csv.NewWriter(f)
+	_ = w.Write([]string{"type", "old", "new"})
+	for _, r := range p.Rekeyed {
+		_ = w.Write([]string{r.Type, r.Old, r.New})
+	}
+	w.Flush()
+	return errors.Join(w.Error(), f.Close())
+}

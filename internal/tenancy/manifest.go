@@ -1,0 +1,156 @@
+package tenancy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"gopkg.in/yaml.v3"
+
+	"digione/internal/tenancy/keys"
+)
+
+// ReadManifest reads the tenants that a YAML file describes, one or many
+// documents. All faults are reported at once, each with file and line.
+func ReadManifest(r io.Reader, name string) ([]Spec, error) {
+	d := yaml.NewDecoder(r)
+	d.KnownFields(true)
+	var specs []Spec
+	var faults []error
+	for n := 1; ; n++ {
+		var node yaml.Node
+		err := d.Decode(&node)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", name, err))
+			break
+		}
+		spec, err := decodeSpec(&node)
+		if err == nil {
+			err = spec.Check()
+		}
+		if err != nil {
+			for _, line := range strings.Split(err.Error(), "\n") {
+				faults = append(faults, fmt.Errorf("%s:%d: %s", name, node.Content[0].Line, line))
+			}
+			continue
+		}
+		specs = append(specs, spec)
+	}
+	return specs, errors.Join(faults...)
+}
+
+// decodeSpec refuses keys that a manifest does not know; a Node's own Decode
+// would drop them silently.
+func decodeSpec(node *yaml.Node) (Spec, error) {
+	var s Spec
+	b, err := yaml.Marshal(node)
+	if err != nil {
+		return s, err
+	}
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	d.KnownFields(true)
+	if err := d.Decode(&s); err != nil {
+		return s, errors.New(strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:\n"))
+	}
+	return s, nil
+}
+
+// Change is one difference between a tenant and its description.
+type Change struct {
+	Field string `json:"field"`
+	From  string `json:"from"`
+	To    string `json:"to"`
+}
+
+// Diff says what Update would change. A field that the description leaves out
+// stays as it is.
+func Diff(t Tenant, s Spec) []Change {
+	out := []Change{}
+	add := func(field, from, to string) {
+		if to != "" && from != to {
+			out = append(out, Change{field, from, to})
+		}
+	}
+	add("name_fi", t.NameFi, s.NameFi)
+	add("name_sv", t.NameSv, s.NameSv)
+	add("name_en", t.NameEn, s.NameEn)
+	add("kind", t.Kind, s.Kind)
+	add("municipality_code", t.MunicipalityCode, s.MunicipalityCode)
+	add("business_id", t.BusinessID, s.BusinessID)
+	add("organisation_oid", t.OrganisationOID, s.OrganisationOID)
+	add("ring", t.Ring, s.Ring)
+	hosts := slices.Sorted(slices.Values(s.Hosts))
+	add("hosts", strings.Join(t.Hosts, " "), strings.Join(hosts, " "))
+	from, _ := json.Marshal(t.Settings)
+	to, _ := json.Marshal(s.Settings)
+	if !bytes.Equal(from, to) {
+		out = append(out, Change{"settings", string(from), string(to)})
+	}
+	return out
+}
+
+// Update brings a tenant to its description, in one transaction.
+func (o *Operator) Update(ctx context.Context, t Tenant, s Spec) error {
+	if s.Cell != "" && s.Cell != t.Cell {
+		return fmt.Errorf("tenant %s is in cell %s; moving it to %s is not done by a manifest", t.Slug, t.Cell, s.Cell)
+	}
+	settings, err := json.Marshal(s.Settings)
+	if err != nil {
+		return err
+	}
+	return pgx.BeginFunc(ctx, o.pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, sqlUpdateTenant, pgx.StrictNamedArgs{"id": t.ID, "kind": s.Kind, "name_fi": s.NameFi, "name_sv": s.NameSv,
+			"name_en": s.NameEn, "municipality_code": s.MunicipalityCode, "business_id": s.BusinessID, "oid": s.OrganisationOID,
+			"ring": s.Ring, "settings": settings})
+		if err == nil && len(s.Hosts) > 0 {
+			if _, err = tx.Exec(ctx, "delete from control.tenant_host where tenant = $1 and host <> all ($2)", t.ID, s.Hosts); err == nil {
+				_, err = tx.Exec(ctx, "insert into control.tenant_host (host, tenant) select h, $1 from unnest($2::text[]) h where h <> all ($3)", t.ID, s.Hosts, t.Hosts)
+			}
+		}
+		if err != nil {
+			return conflict(err, s)
+		}
+		return nil
+	})
+}
+
+const sqlUpdateTenant = `
+update control.tenant
+   set kind = coalesce(nullif(@kind, ''), kind), name_fi = coalesce(nullif(@name_fi, ''), name_fi),
+       name_sv = coalesce(nullif(@name_sv, ''), name_sv), name_en = coalesce(nullif(@name_en, ''), name_en),
+       municipality_code = coalesce(nullif(@municipality_code, ''), municipality_code),
+       business_id = coalesce(nullif(@business_id, ''), business_id),
+       organisation_oid = coalesce(nullif(@oid, ''), organisation_oid),
+       ring = coalesce(nullif(@ring, ''), ring), settings = @settings
+ where id = @id`
+
+// RotateKeys gives a tenant new encryption keys; what the old ones wrote stays
+// readable.
+func (o *Operator) RotateKeys(ctx context.Context, t Tenant) error {
+	k, err := keys.Unwrap(o.cfg.Master, string(t.ID), t.keyset)
+	if err != nil {
+		return err
+	}
+	next, err := k.Rotate()
+	if err != nil {
+		return err
+	}
+	b, err := next.Wrap(o.cfg.Master, string(t.ID))
+	if err != nil {
+		return err
+	}
+	tag, err := o.pool.Exec(ctx, "update control.tenant set keyset = $2 where id = $1 and keyset = $3", t.ID, b, t.keyset)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = fmt.Errorf("keys of %s were changed meanwhile; run the command again", t.Slug)
+	}
+	return err
+}
