@@ -7,11 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"digione/internal/app"
 	"digione/internal/app/authz"
-	"digione/internal/app/home"
-	"digione/internal/app/org"
-	"digione/internal/app/people"
-	"digione/internal/app/web"
 )
 
 var update = flag.Bool("update", false, "rewrite routes.golden")
@@ -20,13 +17,10 @@ var update = flag.Bool("update", false, "rewrite routes.golden")
 // another action, shows in review.
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	r := web.New(web.Config{})
-	home.Routes(r, nil)
-	org.Routes(r, nil)
-	people.Routes(r, nil)
+	r := app.New(app.Config{}).Router
 	var b strings.Builder
 	for _, route := range r.Routes() {
-		fmt.Fprintf(&b, "%-6s%-24s%s\n", route.Method, route.Path, route.Action)
+		fmt.Fprintf(&b, "%-6s%-28s%s\n", route.Method, route.Path, route.Action)
 		if route.Action == authz.Public {
 			t.Logf("public: %s %s", route.Method, route.Path)
 		}

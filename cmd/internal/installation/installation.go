@@ -48,8 +48,28 @@ type openedKeys struct {
 	keys   *keys.Keyset
 }
 
-// Open starts or finds the database and brings its control schema up to date.
+// Open starts or finds the database and brings its control schema up to date. It
+// logs in as the owner of the schemas.
 func Open(ctx context.Context, s settings.Settings) (*Installation, error) {
+	in, err := OpenServing(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	in.Operator, err = tenancy.OpenOperator(ctx, tenancy.OperatorConfig{DSN: in.DSN, Secret: in.secret, Master: in.master,
+		HostSuffix: s.HostSuffix, Objects: func(ctx context.Context, id tenancy.ID) error { return objects.Prepare(ctx, in.Objects, id) }})
+	if err == nil {
+		err = in.Operator.Init(ctx)
+	}
+	if err != nil {
+		in.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// OpenServing opens what a serving process may use: it never logs in as the
+// owner, and has no Operator.
+func OpenServing(ctx context.Context, s settings.Settings) (*Installation, error) {
 	in := &Installation{Settings: s, DSN: s.DatabaseURL, opened: map[tenancy.ID]openedKeys{}}
 	if err := in.open(ctx); err != nil {
 		in.Close()
@@ -72,15 +92,8 @@ func (in *Installation) open(ctx context.Context) (err error) {
 	if in.master, err = in.openMaster(ctx); err != nil {
 		return err
 	}
-	if in.Objects, err = in.openObjects(ctx); err != nil {
-		return err
-	}
-	in.Operator, err = tenancy.OpenOperator(ctx, tenancy.OperatorConfig{DSN: in.DSN, Secret: in.secret, Master: in.master,
-		HostSuffix: s.HostSuffix, Objects: func(ctx context.Context, id tenancy.ID) error { return objects.Prepare(ctx, in.Objects, id) }})
-	if err != nil {
-		return err
-	}
-	return in.Operator.Init(ctx)
+	in.Objects, err = in.openObjects(ctx)
+	return err
 }
 
 // Close ends connections and gives the share in an embedded server back.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/user"
 	"slices"
 	"strings"
 	"time"
@@ -181,10 +182,13 @@ func (s Settings) Redacted() Settings {
 
 // Actor is who runs a command when --actor does not say.
 func Actor(given string) string {
-	for _, who := range []string{given, os.Getenv("DIGIONE_ACTOR"), os.Getenv("SUDO_USER"), os.Getenv("USER"), os.Getenv("LOGNAME")} {
+	for _, who := range []string{given, os.Getenv("DIGIONE_ACTOR"), os.Getenv("SUDO_USER")} {
 		if who != "" {
 			return who
 		}
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
 	}
 	return fmt.Sprintf("uid %d", os.Getuid())
 }

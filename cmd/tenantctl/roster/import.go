@@ -109,7 +109,7 @@ a reason; where the tenant asks for two people, by another than the planner.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.tenant, o.plan = args[0], args[1]
 			apply := func(in *installation.Installation) error {
-				return within(cmd.Context(), in, o.tenant, func(s *roster.Service, t tenancy.Tenant) error { return o.apply(cmd.Context(), s, t) })
+				return within(cmd.Context(), in, o.tenant, func(s *roster.Service, t tenancy.Tenant) error { return o.apply(cmd.Context(), in, s, t) })
 			}
 			if o.dryRun {
 				return k.With(cmd.Context(), apply)
@@ -122,7 +122,7 @@ a reason; where the tenant asks for two people, by another than the planner.`,
 	return cmd
 }
 
-func (o *importOptions) apply(ctx context.Context, s *roster.Service, t tenancy.Tenant) error {
+func (o *importOptions) apply(ctx context.Context, in *installation.Installation, s *roster.Service, t tenancy.Tenant) error {
 	if o.dryRun {
 		p, err := s.Show(ctx, t, o.plan)
 		if err != nil {
@@ -133,6 +133,9 @@ func (o *importOptions) apply(ctx context.Context, s *roster.Service, t tenancy.
 	b := newBar(o.Kit)
 	p, err := s.Apply(ctx, t, o.plan, o.approval(), b.progress)
 	b.done()
+	if err == nil && large(p) {
+		err = in.Operator.Analyze(ctx, t)
+	}
 	return o.outcome(p, err)
 }
 
@@ -155,11 +158,24 @@ func (o *importOptions) run(ctx context.Context, in *installation.Installation, 
 			p, err = s.Import(ctx, t, f.Package, opts, o.approval(), b.progress)
 		}
 		b.done()
-		if err == nil && planOnly && p.Held {
+		switch {
+		case err == nil && planOnly && p.Held:
 			err = &roster.HeldError{Plan: p}
+		case err == nil && !planOnly && large(p):
+			err = in.Operator.Analyze(ctx, t)
 		}
 		return o.outcome(p, err)
 	})
+}
+
+// large tells whether an import has changed so much that the planner's figures
+// of the tenant are worth nothing.
+func large(p *roster.Plan) bool {
+	n := 0
+	for _, c := range p.Changes {
+		n += c.Insert + c.Reactivate
+	}
+	return n > 5000
 }
 
 // outcome shows a plan, applied or held, or why there is none.

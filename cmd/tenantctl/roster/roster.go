@@ -188,8 +188,10 @@ func printPlan(k *kit.Kit, p *roster.Plan) error {
 	if err := k.Print(p, []string{"TYPE", "ADD", "CHANGE", "REMOVE", "RETURN", "SAME"}, rows); err != nil {
 		return err
 	}
-	for _, h := range p.Holds {
-		k.Say("HELD  %s", h.Message)
+	if p.State == roster.Held {
+		for _, h := range p.Holds {
+			k.Say("HELD  %s", h.Message)
+		}
 	}
 	return nil
 }

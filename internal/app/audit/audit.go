@@ -19,14 +19,15 @@ import (
 
 // Kinds of targets.
 const (
-	Person = "person"
-	Search = "search" // has no target
+	Person  = "person"
+	Search  = "search"  // has no target
+	Session = "session" // nor has this: who signed in or out is the actor
 )
 
 // Entry is one view or change of one or more targets by a person.
 type Entry struct {
 	At      time.Time
-	Actor   uuid.UUID
+	Actor   uuid.UUID // uuid.Nil when it is not known who it was
 	Action  string
 	Kind    string
 	Targets []uuid.UUID

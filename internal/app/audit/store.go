@@ -12,7 +12,7 @@ import (
 
 const sqlInsertEvents = `
 insert into audit_event (id, at, actor, actor_kind, action, target, target_kind, reason, request)
-select e.id, @at, @actor, 'person', @action, e.target, @kind, @reason, @request
+select e.id, @at, @actor::uuid, case when @actor::uuid is null then 'system' else 'person' end, @action, e.target, @kind, @reason, @request
   from unnest(@ids::uuid[], @targets::uuid[]) as e (id, target)`
 
 // Viewed records that the actor saw each target once. Without targets there is
@@ -28,6 +28,10 @@ func Viewed(ctx context.Context, tx tenancy.Write, entries ...Entry) error {
 
 func insert(ctx context.Context, tx tenancy.Write, e Entry) error {
 	targets := distinct(e)
+	var actor *uuid.UUID
+	if e.Actor != uuid.Nil {
+		actor = &e.Actor
+	}
 	if len(targets) == 0 {
 		return nil
 	}
@@ -40,15 +44,16 @@ func insert(ctx context.Context, tx tenancy.Write, e Entry) error {
 		ids[i] = id
 	}
 	_, err := tx.Exec(ctx, sqlInsertEvents, pgx.StrictNamedArgs{
-		"ids": ids, "targets": targets, "at": e.At, "actor": e.Actor, "action": e.Action,
+		"ids": ids, "targets": targets, "at": e.At, "actor": actor, "action": e.Action,
 		"kind": e.Kind, "reason": e.Reason, "request": e.Request,
 	})
 	return err
 }
 
-// distinct returns each target once; a search is one event on no target.
+// distinct returns each target once; a search or a session is one event on no
+// target.
 func distinct(e Entry) []*uuid.UUID {
-	if e.Kind == Search {
+	if e.Kind == Search || e.Kind == Session {
 		return []*uuid.UUID{nil}
 	}
 	seen := map[uuid.UUID]bool{}

@@ -25,7 +25,9 @@ func Folder(dir string) (Store, error) {
 // folder goes through os.Root: not even a symbolic link leads out of it.
 type folder struct{ root *os.Root }
 
-func (f folder) Prepare(_ context.Context, prefix string) error { return f.root.MkdirAll(prefix, 0o700) }
+func (f folder) Prepare(_ context.Context, prefix string) error {
+	return f.root.MkdirAll(prefix, 0o700)
+}
 
 func (f folder) Put(_ context.Context, path string, r io.ReadSeeker, _ int64) (err error) {
 	if err := f.root.MkdirAll(filepath.Dir(path), 0o700); err != nil {

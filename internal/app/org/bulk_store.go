@@ -125,25 +125,30 @@ func RebuildGroupValidity(ctx context.Context, tx tenancy.Write) error {
 }
 
 // A learner's home group is the homeroom class of the school in which they are
-// enrolled; of several the one that began last.
-const sqlUpsertPlacements = `
+// enrolled; of several the one that began last. Everyone's and a few people's are
+// two statements: one plan cannot be good for both.
+const (
+	placementHead = `
 insert into grade_placement (id, learner, unit, grade, home_group, validity, source)
 select distinct on (r.person, r.unit)
        gen_random_uuid(), r.person, r.unit, coalesce(ltrim(u.grades[1], '0'), ''), h.id, r.validity, 'roster'
-  from role_grant r
+  from `
+	placementTail = `
   join roster_user u on u.id = r.source_user and u.status = 'active'
-  left join lateral (select g.id
-                       from enrolment e
-                       join teaching_group g on g.id = e.teaching_group and g.unit = r.unit and g.kind = 'homeroom' and g.status = 'active'
-                      where e.person = r.person and e.role = 'student' and e.status = 'active'
-                      order by lower(g.validity) desc nulls last, g.id
-                      limit 1) h on true
- where r.role = 'student' and r.status = 'active' and (@all or r.person = any (@persons))
- order by r.person, r.unit, r.is_primary desc, r.id
+  left join (select e.person, g.unit, g.id, g.validity
+               from enrolment e
+               join teaching_group g on g.id = e.teaching_group and g.kind = 'homeroom' and g.status = 'active'
+              where e.role = 'student' and e.status = 'active') h on h.person = r.person and h.unit = r.unit
+ where r.role = 'student' and r.status = 'active'
+ order by r.person, r.unit, r.is_primary desc, r.id, lower(h.validity) desc nulls last, h.id
     on conflict (learner, unit, source) do update
    set grade = excluded.grade, home_group = excluded.home_group, validity = excluded.validity
  where (grade_placement.grade, grade_placement.home_group, grade_placement.validity)
        is distinct from (excluded.grade, excluded.home_group, excluded.validity)`
+
+	sqlUpsertAllPlacements  = placementHead + `role_grant r` + placementTail
+	sqlUpsertSomePlacements = placementHead + `unnest(@persons::uuid[]) as t(person) join role_grant r on r.person = t.person` + placementTail
+)
 
 const sqlEndPlacements = `
 update grade_placement p
@@ -155,29 +160,42 @@ update grade_placement p
 
 // The kind follows the grade; a grade that is neither basic education's nor
 // lukio's proposes nothing. What the office has confirmed is not touched.
-const sqlProposeStudyRights = `
+const (
+	studyRightHead = `
 insert into study_right (id, learner, unit, kind, source, confirmed, states)
 select gen_random_uuid(), p.learner, p.unit,
        case when p.grade ~ '^[1-9]$' then 'perusopetus' else 'lukiokoulutus' end, 'roster', false,
        jsonb_build_array(jsonb_build_object('alku', lower(p.validity), 'tila', 'lasna'))
-  from grade_placement p
- where p.source = 'roster' and p.grade ~ '^([1-9]|1[0-3])$' and (@all or p.learner = any (@persons))
+  from `
+	studyRightTail = `
+ where p.source = 'roster' and p.grade ~ '^([1-9]|1[0-3])$'
     on conflict (learner, unit, kind) do nothing`
 
-// DerivePlacements brings grade placements of the given learners (or, with all,
-// of everyone) to what roles, users and enrolments say, and proposes their study
-// rights.
-func DerivePlacements(ctx context.Context, tx tenancy.Write, all bool, persons []uuid.UUID, today string) error {
-	args := pgx.StrictNamedArgs{"all": all, "persons": persons}
-	if _, err := tx.Exec(ctx, sqlUpsertPlacements, args); err != nil {
+	sqlProposeAllStudyRights  = studyRightHead + `grade_placement p` + studyRightTail
+	sqlProposeSomeStudyRights = studyRightHead + `unnest(@persons::uuid[]) as t(person) join grade_placement p on p.learner = t.person` + studyRightTail
+)
+
+// DerivePlacements brings grade placements of the given learners to what roles,
+// users and enrolments say, and proposes their study rights.
+func DerivePlacements(ctx context.Context, tx tenancy.Write, persons []uuid.UUID, today string) error {
+	if _, err := tx.Exec(ctx, sqlUpsertSomePlacements, pgx.StrictNamedArgs{"persons": persons}); err != nil {
 		return fmt.Errorf("derive grade placements: %w", err)
 	}
-	if len(persons) > 0 {
-		if _, err := tx.Exec(ctx, sqlEndPlacements, pgx.StrictNamedArgs{"persons": persons, "today": today}); err != nil {
-			return fmt.Errorf("end grade placements: %w", err)
-		}
+	if _, err := tx.Exec(ctx, sqlEndPlacements, pgx.StrictNamedArgs{"persons": persons, "today": today}); err != nil {
+		return fmt.Errorf("end grade placements: %w", err)
 	}
-	if _, err := tx.Exec(ctx, sqlProposeStudyRights, args); err != nil {
+	if _, err := tx.Exec(ctx, sqlProposeSomeStudyRights, pgx.StrictNamedArgs{"persons": persons}); err != nil {
+		return fmt.Errorf("propose study rights: %w", err)
+	}
+	return nil
+}
+
+// DeriveAllPlacements does the same for everyone, after a first import.
+func DeriveAllPlacements(ctx context.Context, tx tenancy.Write) error {
+	if _, err := tx.Exec(ctx, sqlUpsertAllPlacements); err != nil {
+		return fmt.Errorf("derive grade placements: %w", err)
+	}
+	if _, err := tx.Exec(ctx, sqlProposeAllStudyRights); err != nil {
 		return fmt.Errorf("propose study rights: %w", err)
 	}
 	return nil

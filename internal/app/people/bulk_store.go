@@ -68,21 +68,35 @@ func SetBirthDates(ctx context.Context, tx tenancy.Write, ids []uuid.UUID, dates
 }
 
 // The relation ends by itself on the child's 18th birthday. An end that a source
-// other than the roster has set is not the roster's to change.
-const sqlUpsertGuardianships = `
+// other than the roster has set is not the roster's to change. Everyone's and a
+// few people's are two statements: one plan cannot be good for both.
+const (
+	guardianshipHead = `
 insert into guardianship (id, child, guardian, kind, source, validity)
+  with pair as materialized (
+       select c.person as child, a.sourced_id as agent
+         from `
+	guardianshipTail = `
+        cross join unnest(c.agents) as a(sourced_id)
+        where c.status = 'active')
 select gen_random_uuid(), d.child, d.guardian, 'agent', 'roster', d.validity
-  from (select distinct c.person as child, g.person as guardian,
+  from (select distinct pair.child, g.person as guardian,
                daterange(null, (p.birth_date + interval '18 years')::date) as validity
-          from roster_user c
-         cross join unnest(c.agents) as a(sourced_id)
-          join roster_user g on g.sourced_id = a.sourced_id collate "C" and g.status = 'active'
-          join person p on p.id = c.person
-         where c.status = 'active' and c.person <> g.person
-           and (@all or c.person = any (@persons))) d
+          from pair
+          join roster_user g on g.sourced_id = pair.agent collate "C" and g.status = 'active'
+          join person p on p.id = pair.child
+         where pair.child <> g.person) d
     on conflict (child, guardian, source) do update
    set validity = excluded.validity
  where guardianship.validity is distinct from excluded.validity`
+
+	sqlUpsertAllGuardianships  = guardianshipHead + `roster_user c` + guardianshipTail
+	sqlUpsertSomeGuardianships = guardianshipHead + `unnest(@persons::uuid[]) as t(person) join roster_user c on c.person = t.person` + guardianshipTail
+)
+
+// Tables that were filled in this very transaction have no statistics yet:
+// without this the planner takes them for small and loops.
+const sqlHashJoins = `select set_config('enable_nestloop', 'off', true)`
 
 const sqlEndGuardianships = `
 update guardianship s
@@ -94,16 +108,25 @@ update guardianship s
                     where c.person = s.child and g.person = s.guardian and c.status = 'active')`
 
 // DeriveGuardianships brings the roster's guardianships of the given children
-// and guardians (or, with all, of everyone) to what roster_user says.
-func DeriveGuardianships(ctx context.Context, tx tenancy.Write, all bool, persons []uuid.UUID, today string) error {
-	if _, err := tx.Exec(ctx, sqlUpsertGuardianships, pgx.StrictNamedArgs{"all": all, "persons": persons}); err != nil {
+// and guardians to what roster_user says.
+func DeriveGuardianships(ctx context.Context, tx tenancy.Write, persons []uuid.UUID, today string) error {
+	if _, err := tx.Exec(ctx, sqlUpsertSomeGuardianships, pgx.StrictNamedArgs{"persons": persons}); err != nil {
 		return fmt.Errorf("derive guardianships: %w", err)
-	}
-	if len(persons) == 0 {
-		return nil
 	}
 	if _, err := tx.Exec(ctx, sqlEndGuardianships, pgx.StrictNamedArgs{"persons": persons, "today": today}); err != nil {
 		return fmt.Errorf("end guardianships: %w", err)
+	}
+	return nil
+}
+
+// DeriveAllGuardianships does the same for everyone, as the last writes of a
+// transaction: it changes how the rest of it is planned.
+func DeriveAllGuardianships(ctx context.Context, tx tenancy.Write) error {
+	if _, err := tx.Exec(ctx, sqlHashJoins); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, sqlUpsertAllGuardianships); err != nil {
+		return fmt.Errorf("derive guardianships: %w", err)
 	}
 	return nil
 }

@@ -406,14 +406,20 @@ func (r *run) derive() error {
 			return err
 		}
 	}
-	if !r.first && len(persons) == 0 {
+	r.progress.say("derive", "", r.rows)
+	switch {
+	case r.first:
+		if err := people.DeriveAllGuardianships(r.ctx, *r.write); err != nil {
+			return err
+		}
+		return org.DeriveAllPlacements(r.ctx, *r.write)
+	case len(persons) == 0:
 		return nil
 	}
-	r.progress.say("derive", "", r.rows)
-	if err := people.DeriveGuardianships(r.ctx, *r.write, r.first, persons, day); err != nil {
+	if err := people.DeriveGuardianships(r.ctx, *r.write, persons, day); err != nil {
 		return err
 	}
-	return org.DerivePlacements(r.ctx, *r.write, r.first, persons, day)
+	return org.DerivePlacements(r.ctx, *r.write, persons, day)
 }
 
 // birthDates reads demographics ahead of users, so that a new person is written
@@ -435,8 +441,9 @@ func (r *run) birthDates() error {
 func (r *run) lateBirthDates() error {
 	var ids []uuid.UUID
 	var dates []string
-	for k, d := range r.births {
-		if s := r.known[oneroster.Users][k]; s != nil && !s.added && s.aux >= 0 {
+	for _, k := range r.dated {
+		d := r.births[k]
+		if s := r.known[oneroster.Users][k]; s != nil && d != "" && !s.added && s.aux >= 0 {
 			ids, dates = append(ids, r.persons[s.aux]), append(dates, d)
 		}
 	}

@@ -40,7 +40,8 @@ func (r *run) load(t oneroster.Type) error {
 	var nunit, nperson, nuser *uuid.UUID
 	_, err = pgx.ForEachRow(rows, []any{&sid, &hash, &id, &active, &at, &nunit, &nperson, &nuser, &from, &to}, func() error {
 		unit, person, user = orNil(nunit), orNil(nperson), orNil(nuser)
-		s := &stored{id: id, modified: at.UnixMicro(), unit: r.unitIndex(unit), aux: -1, active: active}
+		s := r.slab.take()
+		s.id, s.modified, s.unit, s.aux, s.active = id, at.UnixMicro(), r.unitIndex(unit), -1, active
 		copy(s.hash[:], hash)
 		k := keyOf(sid)
 		sum.add([]byte(t), k[:], s.hash[:], []byte{b2i(active)})

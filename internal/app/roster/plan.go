@@ -63,25 +63,39 @@ func (s *Service) Plan(ctx context.Context, t tenancy.Tenant, p Package, o Optio
 		return nil, err
 	}
 	defer func() { _ = pkg.Close() }()
-	plan, err := s.compare(ctx, t, ks, packageSource{ctx, pkg}, p, o, progress)
+	plan, err := s.newPlan(pkg, p, o, who)
 	if err != nil {
 		return nil, err
 	}
-	plan.PlannedBy = who
-	if plan.ID, err = newPlanID(); err != nil {
+	err = s.DB.Read(ctx, t.ID, func(tx tenancy.Read) error {
+		r := newRun(ctx, tx, packageSource{ctx, pkg}, o, ks, plan.PlannedAt)
+		r.progress = progress
+		return s.foresee(r, t, pkg, p, plan, Approval{})
+	}, within)
+	if err != nil {
 		return nil, err
 	}
-	plan.objectKey = "rosters/" + plan.SourceSHA256 + ".zip"
+	return plan, s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return s.keep(ctx, tx, t, ks, p, plan) }, within)
+}
+
+func (s *Service) newPlan(pkg *oneroster.Package, p Package, o Options, who string) (*Plan, error) {
+	id, err := newPlanID()
+	return &Plan{ID: id, Kind: "package", SourceName: p.Name, SourceSHA256: pkg.SHA256(), Version: string(pkg.Version()),
+		State: Planned, PlannedBy: who, PlannedAt: s.Now(), Options: o, objectKey: "rosters/" + pkg.SHA256() + ".zip",
+		Holds: []Hold{}, Conflicts: []Conflict{}, Rekeyed: []Rekey{}, Findings: []oneroster.Finding{}}, err
+}
+
+// keep stores the package and the plan.
+func (s *Service) keep(ctx context.Context, tx tenancy.Write, t tenancy.Tenant, ks *keys.Keyset, p Package, plan *Plan) error {
+	plan.Tenant = t.Slug
 	info, err := objects.For(s.Objects, t.ID, ks).Put(ctx, plan.objectKey, io.NewSectionReader(p.Content, 0, p.Size))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return plan, s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
-		if err := objects.Record(ctx, tx, info); err != nil {
-			return err
-		}
-		return insertPlan(ctx, tx, plan)
-	})
+	if err := objects.Record(ctx, tx, info); err != nil {
+		return err
+	}
+	return insertPlan(ctx, tx, plan)
 }
 
 func (s *Service) open(p Package, o Options, progress Progress) (*oneroster.Package, error) {
@@ -100,36 +114,6 @@ func (p packageSource) Each(f func(*oneroster.Record) error, t oneroster.Type) e
 	return p.Package.Each(p.ctx, t, f)
 }
 func (p packageSource) Full() bool { return false }
-
-// compare does everything of a plan but keeping it.
-func (s *Service) compare(ctx context.Context, t tenancy.Tenant, ks *keys.Keyset, src packageSource, p Package, o Options, progress Progress) (*Plan, error) {
-	now := s.Now()
-	plan := &Plan{Tenant: t.Slug, Kind: "package", SourceName: p.Name, SourceSHA256: src.SHA256(), Version: string(src.Version()),
-		State: Planned, PlannedAt: now, Options: o, Holds: []Hold{}, Conflicts: []Conflict{}, Rekeyed: []Rekey{}, Findings: []oneroster.Finding{}}
-	err := s.DB.Read(ctx, t.ID, func(tx tenancy.Read) error {
-		last, err := latest(ctx, tx)
-		if err != nil {
-			return err
-		}
-		plan.baseSeq = last.seq
-		if same(last, plan) {
-			return plan.unchanged(last, t.Settings.Roster, now)
-		}
-		r := newRun(ctx, tx, src, o, ks, now)
-		r.first, r.progress = last.seq == 0, progress
-		if err := r.check(src.Package, p, plan); err != nil {
-			return err
-		}
-		if err := r.loadEdits(); err != nil {
-			return err
-		}
-		if err := r.all(); err != nil {
-			return err
-		}
-		return r.conclude(plan, t.Settings.Roster)
-	}, within)
-	return plan, err
-}
 
 // same tells that the very file of the last import comes again and nothing else
 // has changed since: then there is nothing to compare.
@@ -195,11 +179,7 @@ func (r *run) check(pkg *oneroster.Package, p Package, plan *Plan) error {
 
 // conclude writes a run's outcome into its plan.
 func (r *run) conclude(p *Plan, set tenancy.RosterSettings) error {
-	p.Changes = map[oneroster.Type]Counts{}
-	for t, c := range r.counts {
-		p.Changes[t] = *c
-	}
-	p.Rows, p.stateHash, p.changeHash = r.rows, r.state, r.change
+	r.count(p)
 	p.Conflicts = append(p.Conflicts, r.conflicts...)
 	holds, err := r.holds(set, r.at)
 	if err != nil {
@@ -219,14 +199,111 @@ func (r *run) conclude(p *Plan, set tenancy.RosterSettings) error {
 	return err
 }
 
-// Import plans and, unless the plan is held, applies it. With initial, the first
-// import of a tenant is not held for being the first.
+func (r *run) count(p *Plan) {
+	p.Changes = map[oneroster.Type]Counts{}
+	for t, c := range r.counts {
+		p.Changes[t] = *c
+	}
+	p.Rows, p.stateHash, p.changeHash = r.rows, r.state, r.change
+}
+
+// Import plans and, unless the plan is held, applies it, in one transaction: the
+// tenant's rows are read once. With initial, the first import of a tenant is not
+// held for being the first.
 func (s *Service) Import(ctx context.Context, t tenancy.Tenant, p Package, o Options, a Approval, progress Progress) (*Plan, error) {
-	plan, err := s.Plan(ctx, t, p, o, a.Who, progress)
+	ks, err := s.Keyset(t)
 	if err != nil {
 		return nil, err
 	}
-	return s.apply(ctx, t, plan.ID, a, &p, progress)
+	pkg, err := s.open(p, o, progress)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = pkg.Close() }()
+	plan, err := s.newPlan(pkg, p, o, a.Who)
+	if err != nil {
+		return nil, err
+	}
+	began := s.Now()
+	held := (*HeldError)(nil)
+	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
+		if err := lockRoster(ctx, tx); err != nil {
+			return err
+		}
+		r := newRun(ctx, tx.Read, packageSource{ctx, pkg}, o, ks, plan.PlannedAt)
+		r.progress, r.twice = progress, true
+		if err := s.foresee(r, t, pkg, p, plan, a); err != nil {
+			return err
+		}
+		if err := s.keep(ctx, tx, t, ks, p, plan); err != nil {
+			return err
+		}
+		if err := plan.mayApply(t, a); err != nil {
+			if errors.As(err, &held) {
+				return nil // the plan is kept; nothing else was written
+			}
+			return err
+		}
+		return s.finish(ctx, tx, r, plan, a, began)
+	}, within)
+	switch {
+	case err != nil:
+		return nil, err
+	case held != nil:
+		return plan, held
+	}
+	if plan.spared() > 0 {
+		return plan, s.planSpared(ctx, t, plan, a.Who, &p, progress)
+	}
+	return plan, nil
+}
+
+// foresee fills the plan by a pass that writes nothing. A first import that was
+// announced as such has nothing to be compared with and needs no such pass.
+func (s *Service) foresee(r *run, t tenancy.Tenant, pkg *oneroster.Package, p Package, plan *Plan, a Approval) error {
+	last, err := latest(r.ctx, r.tx)
+	if err != nil {
+		return err
+	}
+	plan.baseSeq, r.first = last.seq, last.seq == 0
+	if same(last, plan) {
+		return plan.unchanged(last, t.Settings.Roster, plan.PlannedAt)
+	}
+	if err := r.check(pkg, p, plan); err != nil {
+		return err
+	}
+	if err := r.loadEdits(); err != nil {
+		return err
+	}
+	if _, closed := blackout(t.Settings.Roster.Blackout, plan.PlannedAt); r.first && a.Initial && !closed {
+		plan.blind = true
+		return nil
+	}
+	if err := r.all(); err != nil {
+		return err
+	}
+	return r.conclude(plan, t.Settings.Roster)
+}
+
+// finish writes what a run has planned.
+func (s *Service) finish(ctx context.Context, tx tenancy.Write, r *run, plan *Plan, a Approval, began time.Time) error {
+	plan.seq = plan.baseSeq + 1
+	if err := beginImport(ctx, tx, plan, a); err != nil {
+		return err
+	}
+	if plan.blind || !plan.Empty() {
+		r.again(&tx, plan.seq)
+		if err := r.perform(plan); err != nil {
+			return err
+		}
+	}
+	return s.applied(ctx, tx, plan, a, began)
+}
+
+func (s *Service) applied(ctx context.Context, tx tenancy.Write, plan *Plan, a Approval, began time.Time) error {
+	plan.State, plan.Held, plan.Import, plan.AppliedBy = Applied, false, importName(plan.seq), a.Who
+	plan.Seconds = s.Now().Sub(began).Seconds()
+	return finishImport(ctx, tx, plan, s.Now())
 }
 
 // Approval is what whoever applies a plan says.
@@ -240,10 +317,6 @@ type Approval struct {
 // Apply applies a plan: exactly it, in one transaction, or nothing. It refuses
 // when the tenant's roster has changed since.
 func (s *Service) Apply(ctx context.Context, t tenancy.Tenant, id string, a Approval, progress Progress) (*Plan, error) {
-	return s.apply(ctx, t, id, a, nil, progress)
-}
-
-func (s *Service) apply(ctx context.Context, t tenancy.Tenant, id string, a Approval, p *Package, progress Progress) (*Plan, error) {
 	ks, err := s.Keyset(t)
 	if err != nil {
 		return nil, err
@@ -256,7 +329,8 @@ func (s *Service) apply(ctx context.Context, t tenancy.Tenant, id string, a Appr
 		return plan, err
 	}
 	began := s.Now()
-	if p == nil && plan.Kind == "package" && !plan.Empty() {
+	var p *Package
+	if plan.Kind == "package" && !plan.Empty() {
 		if p, err = s.kept(ctx, t, ks, plan); err != nil {
 			return plan, err
 		}
@@ -293,13 +367,10 @@ func (s *Service) execute(ctx context.Context, tx tenancy.Write, t tenancy.Tenan
 			return err
 		}
 	}
-	plan.State, plan.Import, plan.AppliedBy = Applied, importName(plan.seq), a.Who
-	plan.Seconds = s.Now().Sub(began).Seconds()
-	return finishImport(ctx, tx, plan, s.Now())
+	return s.applied(ctx, tx, plan, a, began)
 }
 
-// change runs the engine once more, writing, and compares what it did with the
-// plan before anything is committed.
+// change runs the engine over the source of a stored plan, writing.
 func (s *Service) change(ctx context.Context, tx tenancy.Write, ks *keys.Keyset, plan *Plan, p *Package, began time.Time, progress Progress) error {
 	src, closeSource, err := s.sourceOf(ctx, tx.Read, plan, p, ks, progress)
 	if err != nil {
@@ -317,16 +388,26 @@ func (s *Service) change(ctx context.Context, tx tenancy.Write, ks *keys.Keyset,
 	if err := r.loadEdits(); err != nil {
 		return err
 	}
+	return r.perform(plan)
+}
+
+// perform writes, and compares what it has done with the plan before anything is
+// committed.
+func (r *run) perform(plan *Plan) error {
 	if err := r.all(); err != nil {
 		return err
 	}
-	if u, ok := src.(*undo); ok {
+	if u, ok := r.src.(*undo); ok {
 		if err := r.undoInserts(u.seq); err != nil {
 			return err
 		}
 	}
 	if err := errors.Join(r.lateBirthDates(), r.derive(), r.dropEdits(r.dropped)); err != nil {
 		return err
+	}
+	if plan.blind {
+		r.count(plan)
+		return nil
 	}
 	if r.state != plan.stateHash || r.change != plan.changeHash {
 		return fault.New(fault.Conflict, "roster.error.moved",

@@ -182,14 +182,19 @@ func beginImport(ctx context.Context, tx tenancy.Write, p *Plan, a Approval) err
 
 const sqlFinishImport = `
 update roster_import
-   set applied_by = @by, applied_at = @at, seconds = @seconds
+   set applied_by = @by, applied_at = @at, seconds = @seconds, counts = @counts, state_hash = @state_hash, change_hash = @change_hash
  where id = @id`
 
 const sqlMarkRolledBack = `update roster_import set state = 'rolled_back' where id = @id`
 
 func finishImport(ctx context.Context, tx tenancy.Write, p *Plan, at time.Time) error {
 	p.AppliedAt = &at
-	_, err := tx.Exec(ctx, sqlFinishImport, pgx.StrictNamedArgs{"id": p.ID, "by": p.AppliedBy, "at": at, "seconds": p.Seconds})
+	counts, err := json.Marshal(p.Changes)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, sqlFinishImport, pgx.StrictNamedArgs{"id": p.ID, "by": p.AppliedBy, "at": at, "seconds": p.Seconds,
+		"counts": string(counts), "state_hash": p.stateHash.bytes(), "change_hash": p.changeHash.bytes()})
 	if err == nil && p.Undoes != "" {
 		_, err = tx.Exec(ctx, sqlMarkRolledBack, pgx.StrictNamedArgs{"id": p.Undoes})
 	}

@@ -159,11 +159,7 @@ func (s *Service) planUndo(ctx context.Context, tx tenancy.Read, t tenancy.Tenan
 	if err := r.undoInserts(u.seq); err != nil {
 		return err
 	}
-	plan.Changes = map[oneroster.Type]Counts{}
-	for t, c := range r.counts {
-		plan.Changes[t] = *c
-	}
-	plan.Rows, plan.stateHash, plan.changeHash = r.rows, r.state, r.change
+	r.count(plan)
 	return nil
 }
 

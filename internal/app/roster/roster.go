@@ -122,6 +122,7 @@ type Plan struct {
 	Rest         string                    `json:"rest,omitempty"` // the held plan of what no-delete left out
 	Options      Options                   `json:"options"`
 
+	blind                 bool // a first import: counted while it was written
 	seq                   int
 	baseSeq               int
 	objectKey             string

@@ -57,8 +57,10 @@ type run struct {
 	seq     int
 	seqCell string
 	first   bool // the tenant had no import before
+	twice   bool // a second pass will write what this one has planned
 
 	hash    hasher
+	slab    slab
 	known   map[oneroster.Type]map[key]*stored
 	units   []uuid.UUID
 	unitOf  map[uuid.UUID]int32
@@ -75,6 +77,7 @@ type run struct {
 	conflicts  []Conflict
 	people     *matcher
 	newUsers   userTraces
+	dated      []key                          // users whose demographics have changed
 	gone       map[oneroster.Type][]uuid.UUID // removed users and classes
 	goneEnrol  map[uuid.UUID]struct{}
 	reused     []uuid.UUID // ids of changed users, for the reuse detector
@@ -102,6 +105,37 @@ func newRun(ctx context.Context, tx tenancy.Read, src source, o Options, k *keys
 		gone: map[oneroster.Type][]uuid.UUID{}, goneEnrol: map[uuid.UUID]struct{}{}, touched: map[uuid.UUID]struct{}{}, states: map[oneroster.Type]digest{}}
 }
 
+// slab gives out stored rows from large blocks: hundreds of thousands of small
+// allocations cost more than what they hold.
+type slab struct{ free []stored }
+
+func (s *slab) take() *stored {
+	if len(s.free) == 0 {
+		s.free = make([]stored, 1024)
+	}
+	e := &s.free[0]
+	s.free = s.free[1:]
+	return e
+}
+
+// again makes the run ready to do what it has planned: what was read stays, what
+// was counted begins anew.
+func (r *run) again(tx *tenancy.Write, seq int) {
+	r.write, r.twice = tx, false
+	r.setSeq(seq)
+	r.counts, r.change, r.state, r.rows = map[oneroster.Type]*Counts{}, digest{}, digest{}, 0
+	r.conflicts, r.reused, r.newUsers = nil, nil, nil
+	r.gone, r.goneEnrol = map[oneroster.Type][]uuid.UUID{}, map[uuid.UUID]struct{}{}
+	for _, n := range r.schools {
+		n.removed = 0
+	}
+	for _, m := range r.known {
+		for _, s := range m {
+			s.seen = false
+		}
+	}
+}
+
 // referred are the types that others refer to: they are loaded even when the
 // source says nothing of them.
 var referred = []oneroster.Type{oneroster.Orgs, oneroster.AcademicSessions, oneroster.Courses, oneroster.Classes, oneroster.Users}
@@ -124,7 +158,7 @@ func (r *run) all() error {
 				return fmt.Errorf("%s: %w", t, err)
 			}
 		}
-		if !refers {
+		if !refers && !r.twice {
 			delete(r.known, t) // nothing asks for it again
 		}
 	}
@@ -182,12 +216,15 @@ func (r *run) decide(rec *oneroster.Record, mode oneroster.Mode) (kind, *stored,
 	}
 	if s != nil {
 		s.seen = true
-		if what == update || what == reactivate || what == insert {
+		if r.write != nil && (what == update || what == reactivate || what == insert) {
 			s.hash = h
 		}
 	}
 	if r.rows++; r.rows%5000 == 0 {
 		r.progress.say(r.stage(), t, r.rows)
+	}
+	if t == oneroster.Demographics && (what == insert || what == update || what == reactivate) && r.write != nil {
+		r.dated = append(r.dated, k)
 	}
 	if what != nothing && what != stale {
 		r.change.add([]byte(what), []byte(t), k[:], h[:])
@@ -243,7 +280,8 @@ func (r *run) add(t oneroster.Type, k key) *stored {
 	if err != nil {
 		id = uuid.New() // the clock's bits are for locality only
 	}
-	s := &stored{id: id, unit: -1, aux: -1, added: true, active: true}
+	s := r.slab.take()
+	s.id, s.unit, s.aux, s.added, s.active = id, -1, -1, true, true
 	if r.known[t] == nil {
 		r.known[t] = map[key]*stored{}
 	}

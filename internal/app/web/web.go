@@ -8,6 +8,7 @@ package web
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -169,6 +170,9 @@ func (r *Router) add(method, path string, a authz.Action, h Handler) {
 
 // Listen serves plain HTTP on an address until Shutdown.
 func (r *Router) Listen(addr string) error { return r.app.Listen(addr) }
+
+// Serve is Listen on an open listener.
+func (r *Router) Serve(l net.Listener) error { return r.app.Listener(l) }
 
 // Shutdown makes /readyz fail, takes no new connections and waits for the
 // requests under way, at most until ctx ends.

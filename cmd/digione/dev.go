@@ -1,0 +1,240 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"digione/cmd/internal/installation"
+	"digione/cmd/internal/settings"
+	"digione/internal/app/identity/devidp"
+	"digione/internal/app/mail/catch"
+	"digione/internal/app/roster"
+	"digione/internal/app/roster/generate"
+	"digione/internal/tenancy"
+)
+
+func newDev() *cobra.Command {
+	var empty bool
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run everything on embedded defaults, with demo municipalities",
+		Long: `Run a PostgreSQL of its own in the data folder, a local object folder, a local
+sign-in provider and a mail catcher, with three invented municipalities that were
+provisioned and imported as in production. Ctrl-C stops all of it, nothing is
+lost; after a kill -9 the next start goes on.
+
+The neighbouring ports of --listen are used as well: +1 for the sign-in provider,
++2 for the mail page, +3 for SMTP.`,
+		Example: "  digione dev\n  digione dev --data /tmp/try --listen 127.0.0.1:9000 --empty",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := settings.Read(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			if !cmd.Flags().Changed("metrics-listen") {
+				s.MetricsListen = "" // nobody scrapes a development run
+			}
+			return dev(cmd.Context(), s, empty)
+		},
+	}
+	cmd.Flags().BoolVar(&empty, "empty", false, "no demo municipalities")
+	return cmd
+}
+
+// demos are invented; only the names of the municipalities are real.
+var demos = []generate.Spec{
+	{Tenant: "vantaa", NameFi: "Vantaa", NameSv: "Vanda", MunicipalityCode: "092", Learners: 6000, Seed: 7},
+	{Tenant: "oulu", NameFi: "Oulu", NameSv: "Uleåborg", MunicipalityCode: "564", Learners: 2500, Seed: 11},
+	{Tenant: "inkoo", NameFi: "Inkoo", NameSv: "Ingå", MunicipalityCode: "149", Learners: 620, Seed: 13},
+}
+
+var demoBusinessIDs = map[string]string{"vantaa": "0124610-9", "oulu": "0187690-1"}
+
+func dev(ctx context.Context, s settings.Settings, empty bool) error {
+	ports, err := portsOf(s.Listen)
+	if err != nil {
+		return err
+	}
+	in, err := installation.Open(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if !empty {
+		if err := seed(ctx, in); err != nil {
+			return err
+		}
+	}
+	idp, err := startSignIn(ctx, in, ports)
+	if err != nil {
+		return err
+	}
+	defer idp()
+	mail, err := startMail(s, ports)
+	if err != nil {
+		return err
+	}
+	defer mail()
+	log := slog.New(slog.NewTextHandler(logFile(s), nil))
+	return serve(ctx, in, log, func(addr string) { welcome(in, addr, ports, empty) })
+}
+
+// ports are those of one development run, all on this machine.
+type ports struct {
+	host                     string
+	app, idp, mailPage, smtp int
+}
+
+func portsOf(listen string) (ports, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return ports{}, err
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil || n == 0 {
+		return ports{}, fmt.Errorf("--listen %s: name a port, such as 127.0.0.1:8080", listen)
+	}
+	return ports{host, n, n + 1, n + 2, n + 3}, nil
+}
+
+func (p ports) issuer() string { return fmt.Sprintf("http://localhost:%d", p.idp) }
+
+// seed brings the demo municipalities in, by the code that production uses. What
+// stands is left as it is; what a kill left half done is finished.
+func seed(ctx context.Context, in *installation.Installation) error {
+	for _, d := range demos {
+		began := time.Now()
+		t, err := in.Operator.Provision(ctx, tenancy.Spec{Slug: d.Tenant, NameFi: d.NameFi, NameSv: d.NameSv,
+			MunicipalityCode: d.MunicipalityCode, BusinessID: demoBusinessIDs[d.Tenant]}, nil)
+		if err != nil {
+			return err
+		}
+		db, err := in.DB(ctx)
+		if err != nil {
+			return err
+		}
+		if err := db.Refresh(ctx); err != nil {
+			return err
+		}
+		svc, err := in.Roster(ctx)
+		if err != nil {
+			return err
+		}
+		if done, err := imported(ctx, svc, t); err != nil || done {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		plan, err := importDemo(ctx, svc, t, d)
+		if err != nil {
+			return fmt.Errorf("import demo roster of %s: %w", d.Tenant, err)
+		}
+		if err := in.Operator.Analyze(ctx, t); err != nil {
+			return err
+		}
+		fmt.Printf("%-7s provisioned, %d learners, %d rows imported in %.1f s\n", d.Tenant, d.Learners, plan.Rows, time.Since(began).Seconds())
+	}
+	return nil
+}
+
+func imported(ctx context.Context, svc *roster.Service, t tenancy.Tenant) (bool, error) {
+	list, err := svc.History(ctx, t, 50)
+	for _, p := range list {
+		if p.State == roster.Applied {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+func importDemo(ctx context.Context, svc *roster.Service, t tenancy.Tenant, d generate.Spec) (*roster.Plan, error) {
+	var b bytes.Buffer
+	if _, err := generate.Write(ctx, &b, thisYear(d)); err != nil {
+		return nil, err
+	}
+	return svc.Import(ctx, t, roster.Package{Name: d.Tenant + "-demo.zip", Content: bytes.NewReader(b.Bytes()), Size: int64(b.Len())},
+		roster.Options{}, roster.Approval{Who: "digione dev", Initial: true}, nil)
+}
+
+// thisYear is the spec of the school year that began last August.
+func thisYear(d generate.Spec) generate.Spec {
+	now := time.Now()
+	if d.SchoolYear = now.Year(); now.Month() >= time.August {
+		d.SchoolYear++
+	}
+	return d
+}
+
+// logFile keeps the log of a development run out of the way of what it says.
+func logFile(s settings.Settings) *os.File {
+	f, err := os.OpenFile(filepath.Join(s.Data, "digione.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return os.Stderr
+	}
+	return f
+}
+
+func startMail(s settings.Settings, p ports) (stop func(), err error) {
+	c, err := catch.New(filepath.Join(s.Data, "mail"))
+	if err != nil {
+		return nil, err
+	}
+	smtp, err := catch.Listen(fmt.Sprintf("localhost:%d", p.smtp))
+	if err != nil {
+		return nil, portError(err)
+	}
+	page, err := devidp.Listen(fmt.Sprintf("localhost:%d", p.mailPage))
+	if err != nil {
+		return nil, errors.Join(portError(err), smtp.Close())
+	}
+	srv := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = srv.Serve(page) }()
+	go func() { _ = c.Serve(smtp) }()
+	return func() { _ = srv.Close(); _ = c.Close() }, nil
+}
+
+func portError(err error) error {
+	return fmt.Errorf("%w; its port is a neighbour of --listen's, choose another, such as --listen 127.0.0.1:9000", err)
+}
+
+func welcome(in *installation.Installation, addr string, p ports, empty bool) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nDigiOne is up (data in %s, log in %s)\n\n", in.Settings.Data, filepath.Join(in.Settings.Data, "digione.log"))
+	for _, d := range demos {
+		if empty {
+			break
+		}
+		fmt.Fprintf(&b, "  http://%s.localhost:%d\n", d.Tenant, p.app)
+		for _, u := range cast(d) {
+			fmt.Fprintf(&b, "      %-24s %-20s %s\n", u.Username, u.Note, u.Name)
+		}
+	}
+	fmt.Fprintf(&b, `
+Sign in with any of these names (or any username of the roster); no password.
+Mail that would have been sent: http://localhost:%d
+
+Try next, in another terminal:
+  bin/tenantctl tenant list
+  bin/tenantctl roster generate --tenant inkoo --learners 620 --seed 13 --name-fi Inkoo --name-sv Ingå --municipality-code 149 --mutate 2%% --out /tmp/night.zip
+  bin/tenantctl roster plan inkoo /tmp/night.zip
+  bin/tenantctl verify isolation
+
+Ctrl-C stops everything; nothing is lost.
+`, p.mailPage)
+	_ = addr
+	fmt.Print(b.String())
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"digione/cmd/internal/installation"
+	"digione/cmd/internal/settings"
+	"digione/internal/app"
+	"digione/internal/app/identity"
+)
+
+func newServe() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Serve all tenants",
+		Long: `Serve all tenants of the installation. The process logs in to PostgreSQL as the
+cells' roles alone, never as the owner of the schemas. On SIGTERM it reports not
+ready, finishes the requests under way and ends.`,
+		Example: "  DIGIONE_DATABASE_URL=postgres://db.example/digione DIGIONE_TLS=true digione serve --listen 0.0.0.0:8080",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := settings.Read(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			log := logger(s)
+			log.Info("settings", "settings", fmt.Sprintf("%+v", s.Redacted()))
+			in, err := installation.OpenServing(cmd.Context(), s)
+			if err != nil {
+				return err
+			}
+			defer in.Close()
+			return serve(cmd.Context(), in, log, func(string) {})
+		},
+	}
+}
+
+func logger(s settings.Settings) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(s.LogLevel)) // Validate has seen that it is one
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// drainTime is how long requests under way may take to end.
+const drainTime = 20 * time.Second
+
+// serve runs the application until ctx ends; up is called when it listens.
+func serve(ctx context.Context, in *installation.Installation, log *slog.Logger, up func(addr string)) error {
+	s := in.Settings
+	db, err := in.DB(ctx)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	warmed := make(chan struct{})
+	a := app.New(app.Config{DB: db, Keyset: in.Keyset, TLS: s.TLS, TrustedProxies: prefixes(s.TrustedProxies), Log: log,
+		Sessions: identity.Limits{Idle: s.SessionIdle, Absolute: s.SessionLife},
+		Ready: func(context.Context) error {
+			select {
+			case <-warmed:
+				return nil
+			default:
+				return errors.New("warming up")
+			}
+		}})
+	l, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w; choose another address with --listen", err)
+	}
+	go func() {
+		defer close(warmed)
+		if err := db.Warm(ctx); err != nil && ctx.Err() == nil {
+			log.Warn("warm up", "error", err)
+		}
+		log.Info("ready", "seconds", time.Since(began).Seconds())
+	}()
+	stopMetrics, err := serveMetrics(s.MetricsListen, a.Metrics, log)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	defer stopMetrics()
+	failed := make(chan error, 1)
+	go func() { failed <- a.Router.Serve(l) }()
+	up(l.Addr().String())
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	log.Info("draining")
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	return a.Router.Shutdown(drain)
+}
+
+func serveMetrics(addr string, h http.Handler, log *slog.Logger) (stop func(), err error) {
+	if addr == "" {
+		return func() {}, nil
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for metrics: %w; choose another address with --metrics-listen, or none with --metrics-listen ''", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", h)
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	go func() {
+		if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics", "error", err)
+		}
+	}()
+	return func() { _ = srv.Close() }, nil
+}
+
+func prefixes(list []string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, s := range list {
+		if p, err := netip.ParsePrefix(s); err == nil {
+			out = append(out, p)
+		} else if a, err := netip.ParseAddr(s); err == nil {
+			out = append(out, netip.PrefixFrom(a, a.BitLen()))
+		}
+	}
+	return out
+}

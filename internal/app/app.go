@@ -1,0 +1,51 @@
+// Package app puts the features together into the one application that serves
+// every tenant.
+package app
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"digione/internal/app/home"
+	"digione/internal/app/identity"
+	"digione/internal/app/org"
+	"digione/internal/app/people"
+	"digione/internal/app/web"
+	"digione/internal/app/web/metrics"
+	"digione/internal/tenancy"
+	"digione/internal/tenancy/keys"
+)
+
+// Config is what the application needs. DB and Keyset must be given.
+type Config struct {
+	DB             *tenancy.DB
+	Keyset         func(tenancy.Tenant) (*keys.Keyset, error)
+	TLS            bool
+	TrustedProxies []netip.Prefix
+	Sessions       identity.Limits
+	Now            func() time.Time // nil is time.Now
+	Log            *slog.Logger
+	Ready          func(context.Context) error
+}
+
+// App is the application: Router serves people, Metrics serves operators.
+type App struct {
+	Router  *web.Router
+	Metrics http.Handler
+}
+
+// New wires the features into the router.
+func New(cfg Config) *App {
+	m := metrics.New()
+	sessions := identity.NewSessions(cfg.DB, cfg.Sessions)
+	r := web.New(web.Config{Tenants: cfg.DB, Sessions: sessions, TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies,
+		Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: m.Observe})
+	identity.Routes(r, identity.Config{DB: cfg.DB, Sessions: sessions, Keys: cfg.Keyset, TLS: cfg.TLS, Log: cfg.Log})
+	home.Routes(r, cfg.DB)
+	org.Routes(r, cfg.DB)
+	people.Routes(r, cfg.DB)
+	return &App{Router: r, Metrics: m.Handler()}
+}

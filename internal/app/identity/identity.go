@@ -1,0 +1,147 @@
+// Package identity signs people in by OpenID Connect, links their accounts to
+// persons and keeps their sessions; it also takes the roles of an import. It
+// writes identity_provider, account, session, sign_in and role_grant, and knows
+// nothing of what people do once they are in.
+//
+// The linking rule: an account that is known (a provider and its subject) is its
+// person. Otherwise the provider's link claim is compared, letter by letter, with
+// the one attribute that the provider names (username, sourced_id, oppijanumero or
+// hetu), and exactly one person whom an active, enabled row of the roster names
+// must fit; then the account is linked and says by which rule. None or several
+// end in a page that says so, without session and account. Nobody is linked by an
+// e-mail address or a name: both change hands.
+//
+// username and sourced_id are safe only where the provider is the municipality's
+// own directory; a provider that serves several of them links by oppijanumero or
+// hetu.
+//
+// A session's token is random, only its hash is stored, and it lives in the
+// schema of its tenant: another tenant's token finds nothing there. What a person
+// may do is looked up anew for every request, and whoever has no role any more,
+// whose provider is switched off or whose account has moved is signed out.
+package identity
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"digione/internal/app/fault"
+)
+
+// LinkTo names the attribute of a person that a link claim is compared with.
+type LinkTo string
+
+// The attributes.
+const (
+	ToUsername     LinkTo = "username"
+	ToSourcedID    LinkTo = "sourced_id"
+	ToOppijanumero LinkTo = "oppijanumero"
+	ToHetu         LinkTo = "hetu"
+)
+
+// Provider is where people of one tenant sign in.
+type Provider struct {
+	ID        uuid.UUID // set by the store
+	Name      string    // on the button, such as "Vantaan koulutunnus"
+	Issuer    string    // exactly as the provider writes it
+	ClientID  string
+	Secret    string // sealed in the database
+	Scopes    []string
+	LinkClaim string
+	LinkTo    LinkTo
+	Disabled  bool // nobody signs in by it, and its sessions end
+}
+
+// neverLinks are claims that change hands or are anybody's to choose.
+var neverLinks = []string{"email", "name", "given_name", "family_name", "middle_name", "nickname", "phone_number", "birthdate"}
+
+// Check reports the first thing that is wrong with a provider's settings.
+func (p Provider) Check() error {
+	wrong := func(format string, args ...any) error {
+		return fault.New(fault.Invalid, "error.invalid", "sign-in provider: "+format, args...)
+	}
+	switch {
+	case strings.TrimSpace(p.Name) == "" || len(p.Name) > 100:
+		return wrong("give it a name of at most 100 characters, such as Vantaan koulutunnus")
+	case p.ClientID == "" || p.Secret == "":
+		return wrong("the client's id and its secret are both needed")
+	case p.LinkClaim == "":
+		return wrong("name the claim that links, such as preferred_username")
+	case slices.Contains(neverLinks, p.LinkClaim):
+		return wrong("accounts are never linked by %s", p.LinkClaim)
+	case !slices.Contains([]LinkTo{ToUsername, ToSourcedID, ToOppijanumero, ToHetu}, p.LinkTo):
+		return wrong("link to %q: use username, sourced_id, oppijanumero or hetu", p.LinkTo)
+	}
+	if err := checkIssuer(p.Issuer); err != nil {
+		return wrong("%w", err)
+	}
+	return nil
+}
+
+// checkIssuer accepts https, and plain http on this machine alone.
+func checkIssuer(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("issuer: use an address such as https://login.example.fi")
+	}
+	if u.Scheme == "https" || u.Scheme == "http" && onThisMachine(u.Hostname()) {
+		return nil
+	}
+	return fmt.Errorf("issuer %s: use https", s)
+}
+
+func onThisMachine(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// scopes are the provider's, with openid, without which there is no identity.
+func (p Provider) scopes() []string {
+	if len(p.Scopes) == 0 {
+		return []string{"openid", "profile"}
+	}
+	if slices.Contains(p.Scopes, "openid") {
+		return p.Scopes
+	}
+	return append([]string{"openid"}, p.Scopes...)
+}
+
+// linkValue returns the text of the link claim; what is absent, empty, not one
+// text, or too long to be an identifier, links nobody.
+func (p Provider) linkValue(claims map[string]any) (string, bool) {
+	v := claims[p.LinkClaim]
+	if list, ok := v.([]any); ok && len(list) == 1 {
+		v = list[0]
+	}
+	s, ok := v.(string)
+	return s, ok && s != "" && len(s) <= 256
+}
+
+// Limits bound a session.
+type Limits struct {
+	Idle     time.Duration // without a request; 0 is 60 min
+	Absolute time.Duration // from sign-in; 0 is 12 h
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Idle == 0 {
+		l.Idle = time.Hour
+	}
+	if l.Absolute == 0 {
+		l.Absolute = 12 * time.Hour
+	}
+	return l
+}
+
+// Actions in audit events; their reasons are the codes of refusals.
+const (
+	signedIn  = "session.start"
+	signedOut = "session.end"
+	turnedOut = "session.refused"
+)

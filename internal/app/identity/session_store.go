@@ -1,0 +1,85 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"digione/internal/tenancy"
+)
+
+// found is a session that lives.
+type found struct {
+	Person               uuid.UUID
+	CSRF, Language, Name string
+	SeenAt               time.Time
+}
+
+const sqlFindSession = `
+select s.person, s.csrf, s.language, coalesce(nullif(p.call_name, ''), p.given_names) || ' ' || p.family_name, s.seen_at
+  from session s
+  join person p on p.id = s.person
+  join account a on a.id = s.account and a.person = s.person
+  join identity_provider i on i.id = a.provider and i.enabled
+ where s.token_hash = @token
+   and s.expires_at > @now
+   and s.seen_at > @idle_since`
+
+func findSession(ctx context.Context, tx tenancy.Read, token string, now, idleSince time.Time) (s found, ok bool, err error) {
+	err = tx.QueryRow(ctx, sqlFindSession, pgx.StrictNamedArgs{"token": hashOf(token), "now": now, "idle_since": idleSince}).
+		Scan(&s.Person, &s.CSRF, &s.Language, &s.Name, &s.SeenAt)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return found{}, false, nil
+	}
+	if err != nil {
+		return found{}, false, fmt.Errorf("find session: %w", err)
+	}
+	return s, true, nil
+}
+
+const sqlTouchSession = `update session set seen_at = @now where token_hash = @token and seen_at < @now`
+
+func touchSession(ctx context.Context, tx tenancy.Write, token string, now time.Time) error {
+	if _, err := tx.Exec(ctx, sqlTouchSession, pgx.StrictNamedArgs{"token": hashOf(token), "now": now}); err != nil {
+		return fmt.Errorf("touch session: %w", err)
+	}
+	return nil
+}
+
+const sqlSweepSessions = `
+delete from session
+ where token_hash in (select token_hash from session where expires_at <= @now order by expires_at, token_hash limit 50 for update skip locked)`
+
+const sqlInsertSession = `
+insert into session (token_hash, account, person, csrf, started_at, seen_at, expires_at)
+values (@token, @account, @person, @csrf, @now, @now, @expires_at)`
+
+// insertSession begins a session under a new token, and takes away some of
+// those that are over.
+func insertSession(ctx context.Context, tx tenancy.Write, a account, now, expires time.Time) (token string, err error) {
+	if _, err := tx.Exec(ctx, sqlSweepSessions, pgx.StrictNamedArgs{"now": now}); err != nil {
+		return "", fmt.Errorf("sweep sessions: %w", err)
+	}
+	token = newToken()
+	_, err = tx.Exec(ctx, sqlInsertSession, pgx.StrictNamedArgs{
+		"token": hashOf(token), "account": a.ID, "person": a.Person, "csrf": newToken(), "now": now, "expires_at": expires,
+	})
+	if err != nil {
+		return "", fmt.Errorf("insert session: %w", err)
+	}
+	return token, nil
+}
+
+const sqlDeleteSession = `delete from session where token_hash = @token`
+
+// deleteSession ends a session; one that is over already is no error.
+func deleteSession(ctx context.Context, tx tenancy.Write, token string) error {
+	if _, err := tx.Exec(ctx, sqlDeleteSession, pgx.StrictNamedArgs{"token": hashOf(token)}); err != nil {
+		return fmt.Errorf("delete session: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,217 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"digione/internal/app/fault"
+	"digione/internal/tenancy"
+	"digione/internal/tenancy/keys"
+)
+
+const secretContext = "identity_provider.secret"
+
+const sqlPutProvider = `
+insert into identity_provider (id, name, issuer, client_id, secret_cipher, scopes, link_claim, link_to, enabled)
+values (@id, @name, @issuer, @client_id, @secret, @scopes, @link_claim, @link_to, @enabled)
+on conflict (issuer, client_id) do update
+   set name = excluded.name, secret_cipher = excluded.secret_cipher, scopes = excluded.scopes,
+       link_claim = excluded.link_claim, link_to = excluded.link_to, enabled = excluded.enabled`
+
+// PutProvider adds a tenant's provider, or changes the one with the same issuer
+// and client. Accounts that are linked already stay linked.
+func PutProvider(ctx context.Context, tx tenancy.Write, ks *keys.Keyset, p Provider) error {
+	if err := p.Check(); err != nil {
+		return err
+	}
+	sealed, err := ks.Seal([]byte(p.Secret), secretContext)
+	if err != nil {
+		return fmt.Errorf("seal secret of %s: %w", p.Issuer, err)
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("make provider id: %w", err)
+	}
+	_, err = tx.Exec(ctx, sqlPutProvider, pgx.StrictNamedArgs{
+		"id": id, "name": p.Name, "issuer": p.Issuer, "client_id": p.ClientID, "secret": sealed,
+		"scopes": p.scopes(), "link_claim": p.LinkClaim, "link_to": string(p.LinkTo), "enabled": !p.Disabled,
+	})
+	if err != nil {
+		return fmt.Errorf("put provider %s: %w", p.Issuer, err)
+	}
+	return nil
+}
+
+const sqlListProviders = `select id, name from identity_provider where enabled order by name, id limit 20`
+
+// ListProviders returns the providers by which people sign in today, with their
+// ids and names alone.
+func ListProviders(ctx context.Context, tx tenancy.Read) ([]Provider, error) {
+	rows, err := tx.Query(ctx, sqlListProviders)
+	if err != nil {
+		return nil, fmt.Errorf("list providers: %w", err)
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Provider, err error) {
+		return p, row.Scan(&p.ID, &p.Name)
+	})
+}
+
+const sqlFindProvider = `
+select id, name, issuer, client_id, secret_cipher, scopes, link_claim, link_to
+  from identity_provider
+ where id = @id
+   and enabled`
+
+// findProvider returns an enabled provider with its secret still sealed.
+func findProvider(ctx context.Context, tx tenancy.Read, id uuid.UUID) (p Provider, sealed []byte, ok bool, err error) {
+	err = tx.QueryRow(ctx, sqlFindProvider, pgx.StrictNamedArgs{"id": id}).
+		Scan(&p.ID, &p.Name, &p.Issuer, &p.ClientID, &sealed, &p.Scopes, &p.LinkClaim, &p.LinkTo)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Provider{}, nil, false, nil
+	}
+	if err != nil {
+		return Provider{}, nil, false, fmt.Errorf("find provider %s: %w", id, err)
+	}
+	return p, sealed, true, nil
+}
+
+// pending is a sign-in under way.
+type pending struct {
+	Provider                  uuid.UUID
+	Nonce, Verifier, ReturnTo string
+}
+
+const sqlSweepSignIns = `
+delete from sign_in
+ where state_hash in (select state_hash from sign_in where expires_at <= @now order by expires_at, state_hash limit 50 for update skip locked)`
+
+const sqlInsertSignIn = `
+insert into sign_in (state_hash, provider, nonce, verifier, return_to, expires_at)
+values (@state, @provider, @nonce, @verifier, @return_to, @expires_at)`
+
+func insertSignIn(ctx context.Context, tx tenancy.Write, state string, in pending, now, expires time.Time) error {
+	if _, err := tx.Exec(ctx, sqlSweepSignIns, pgx.StrictNamedArgs{"now": now}); err != nil {
+		return fmt.Errorf("sweep sign-ins: %w", err)
+	}
+	_, err := tx.Exec(ctx, sqlInsertSignIn, pgx.StrictNamedArgs{
+		"state": hashOf(state), "provider": in.Provider, "nonce": in.Nonce, "verifier": in.Verifier,
+		"return_to": in.ReturnTo, "expires_at": expires,
+	})
+	if err != nil {
+		return fmt.Errorf("insert sign-in: %w", err)
+	}
+	return nil
+}
+
+const sqlTakeSignIn = `delete from sign_in where state_hash = @state and expires_at > @now returning provider, nonce, verifier, return_to`
+
+// takeSignIn returns a sign-in under way and forgets it: of two that bring the
+// same state, one gets it.
+func takeSignIn(ctx context.Context, tx tenancy.Write, state string, now time.Time) (in pending, ok bool, err error) {
+	err = tx.QueryRow(ctx, sqlTakeSignIn, pgx.StrictNamedArgs{"state": hashOf(state), "now": now}).
+		Scan(&in.Provider, &in.Nonce, &in.Verifier, &in.ReturnTo)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return pending{}, false, nil
+	}
+	if err != nil {
+		return pending{}, false, fmt.Errorf("take sign-in: %w", err)
+	}
+	return in, true, nil
+}
+
+const sqlFindAccount = `select id, person from account where provider = @provider and subject = @subject`
+
+type account struct{ ID, Person uuid.UUID }
+
+func findAccount(ctx context.Context, tx tenancy.Read, provider uuid.UUID, subject string) (a account, ok bool, err error) {
+	err = tx.QueryRow(ctx, sqlFindAccount, pgx.StrictNamedArgs{"provider": provider, "subject": subject}).Scan(&a.ID, &a.Person)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return account{}, false, nil
+	}
+	if err != nil {
+		return account{}, false, fmt.Errorf("find account: %w", err)
+	}
+	return a, true, nil
+}
+
+// The last column of each tells two persons from one with two rows.
+const (
+	sqlMatchUsername = `
+select distinct u.person
+  from roster_user u
+ where u.username = @value collate "C" and u.status = 'active' and u.enabled
+ order by u.person
+ limit 2`
+	sqlMatchSourcedID = `
+select distinct u.person
+  from roster_user u
+ where u.sourced_id = @value collate "C" and u.status = 'active' and u.enabled
+ order by u.person
+ limit 2`
+	sqlMatchOppijanumero = `
+select p.id
+  from person p
+ where p.oppijanumero = @value
+   and exists (select from roster_user u where u.person = p.id and u.status = 'active' and u.enabled)
+ order by p.id
+ limit 2`
+	sqlMatchHetu = `
+select p.id
+  from person p
+ where p.hetu_hash = @value
+   and exists (select from roster_user u where u.person = p.id and u.status = 'active' and u.enabled)
+ order by p.id
+ limit 2`
+)
+
+// matchPersons returns the persons of the roster with an attribute, two at most.
+func matchPersons(ctx context.Context, tx tenancy.Read, ks *keys.Keyset, to LinkTo, value string) ([]uuid.UUID, error) {
+	q, arg := map[LinkTo]string{
+		ToUsername: sqlMatchUsername, ToSourcedID: sqlMatchSourcedID, ToOppijanumero: sqlMatchOppijanumero, ToHetu: sqlMatchHetu,
+	}[to], any(value)
+	if to == ToHetu {
+		code, err := ks.Hash([]byte(value))
+		if err != nil {
+			return nil, fmt.Errorf("hash hetu: %w", err)
+		}
+		arg = code
+	}
+	rows, err := tx.Query(ctx, q, pgx.StrictNamedArgs{"value": arg})
+	if err != nil {
+		return nil, fmt.Errorf("match by %s: %w", to, err)
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+}
+
+const sqlPutAccount = `
+insert into account (id, provider, subject, person, linked_by, linked_at, last_login_at)
+values (@id, @provider, @subject, @person, @linked_by, @now, @now)
+on conflict (provider, subject) do update set last_login_at = excluded.last_login_at
+returning id, person`
+
+// putAccount links an account to a person, or notes another sign-in by one that
+// is linked.
+func putAccount(ctx context.Context, tx tenancy.Write, p Provider, subject string, person uuid.UUID, now time.Time) (account, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return account{}, fmt.Errorf("make account id: %w", err)
+	}
+	var a account
+	err = tx.QueryRow(ctx, sqlPutAccount, pgx.StrictNamedArgs{
+		"id": id, "provider": p.ID, "subject": subject, "person": person,
+		"linked_by": p.LinkClaim + " = " + string(p.LinkTo), "now": now,
+	}).Scan(&a.ID, &a.Person)
+	if err != nil {
+		return account{}, fmt.Errorf("put account: %w", err)
+	}
+	if a.Person != person {
+		// Another sign-in of the same account came first and found somebody else.
+		return account{}, fault.New(fault.Conflict, "error.conflict", "put account: linked meanwhile")
+	}
+	return a, nil
+}
