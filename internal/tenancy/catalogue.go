@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,7 @@ type snapshot struct {
 type Catalogue struct {
 	cfg  *pgx.ConnConfig
 	now  atomic.Pointer[snapshot]
+	read sync.Mutex // one reading at a time: an older one never replaces a newer
 	stop context.CancelFunc
 	gone chan struct{}
 }
@@ -102,11 +104,8 @@ func (c *Catalogue) follow(ctx context.Context, conn *pgx.Conn) {
 				continue
 			}
 		}
-		if _, err := conn.WaitForNotification(ctx); err == nil {
-			err = c.load(ctx, conn)
-			if err == nil {
-				continue
-			}
+		if c.hear(ctx, conn) == nil {
+			continue
 		}
 		end, cancel := context.WithTimeout(context.Background(), time.Second)
 		_ = conn.Close(end)
@@ -117,6 +116,21 @@ func (c *Catalogue) follow(ctx context.Context, conn *pgx.Conn) {
 		_ = conn.Close(context.Background())
 	}
 }
+
+// hear waits for news and reads the catalogue. Silence is no proof that the
+// connection stands: after a while it is read anyway.
+func (c *Catalogue) hear(ctx context.Context, conn *pgx.Conn) error {
+	wait, cancel := context.WithTimeout(ctx, silence)
+	defer cancel()
+	if _, err := conn.WaitForNotification(wait); err != nil && (wait.Err() == nil || ctx.Err() != nil) {
+		return err
+	}
+	read, cancel := context.WithTimeout(ctx, silence)
+	defer cancel()
+	return c.load(read, conn)
+}
+
+const silence = 30 * time.Second
 
 // Refresh reads the catalogue now: for a process that has just changed it.
 func (c *Catalogue) Refresh(ctx context.Context) error {
@@ -129,6 +143,8 @@ func (c *Catalogue) Refresh(ctx context.Context) error {
 }
 
 func (c *Catalogue) load(ctx context.Context, conn *pgx.Conn) error {
+	c.read.Lock()
+	defer c.read.Unlock()
 	list, err := tenants(ctx, conn)
 	if err != nil {
 		return err

@@ -2,8 +2,6 @@ package tenancy
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -18,8 +16,8 @@ const (
 )
 
 // chooseCell returns the named cell, or the first shared one with room, making
-// one when all are full.
-func (o *Operator) chooseCell(ctx context.Context, name string) (string, error) {
+// one when all are full. The caller holds lockCells.
+func (o *Operator) chooseCell(ctx context.Context, conn *pgxpool.Conn, name string) (string, error) {
 	const roomy = `
 select c.name
   from control.cell c
@@ -29,28 +27,23 @@ select c.name
  order by length(c.name), c.name
  limit 1`
 	var chosen string
-	err := o.locked(ctx, lockCells, func(conn *pgxpool.Conn) error {
-		err := conn.QueryRow(ctx, roomy, name).Scan(&chosen)
-		if !errors.Is(err, pgx.ErrNoRows) {
-			return err
+	err := conn.QueryRow(ctx, roomy, name).Scan(&chosen)
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return chosen, err
+	}
+	capacity := defaultCellCapacity
+	if o.cfg.CellCapacity > 0 {
+		capacity = o.cfg.CellCapacity
+	}
+	if chosen = name; name != "" {
+		capacity = 1 // a cell asked for by name is the tenant's own
+	} else {
+		const free = `select 'shared-' || coalesce(max(substring(name from '^shared-([0-9]{1,8})$')::int), 0) + 1 from control.cell`
+		if err := conn.QueryRow(ctx, free).Scan(&chosen); err != nil {
+			return "", err
 		}
-		if chosen = name; name == "" {
-			var n int
-			if err := conn.QueryRow(ctx, "select count(*) from control.cell where name like 'shared-%'").Scan(&n); err != nil {
-				return err
-			}
-			chosen = fmt.Sprintf("shared-%d", n+1)
-		}
-		capacity := defaultCellCapacity
-		if o.cfg.CellCapacity > 0 {
-			capacity = o.cfg.CellCapacity
-		}
-		if name != "" {
-			capacity = 1 // a cell asked for by name is the tenant's own
-		}
-		return o.makeCell(ctx, conn, chosen, capacity)
-	})
-	return chosen, err
+	}
+	return chosen, o.makeCell(ctx, conn, chosen, capacity)
 }
 
 // makeCell creates the login role first and the row last: a role without a row
@@ -63,11 +56,12 @@ func (o *Operator) makeCell(ctx context.Context, conn *pgxpool.Conn, name string
 	if exists {
 		return fmt.Errorf("cell %s is full; name another", name)
 	}
-	var raw [4]byte
-	if _, err := rand.Read(raw[:]); err != nil {
+	// Roles belong to the whole server: the database's number keeps the cells of
+	// one name in several databases apart.
+	var role string
+	if err := conn.QueryRow(ctx, "select 'c_' || $1 || '_' || oid from pg_database where datname = current_database()", name).Scan(&role); err != nil {
 		return err
 	}
-	role := "c_" + name + "_" + hex.EncodeToString(raw[:])
 	if err := createRole(ctx, conn, role, "login password '"+rolePassword(o.cfg.Secret, role)+"'"); err != nil {
 		return err
 	}

@@ -88,7 +88,9 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("parse database url: %w", err)
 	}
 	db := &DB{cfg: cfg, base: base, cap: newCounter(cfg.MaxConns), cells: map[string]*cell{}, limits: map[ID]*limiter{}}
-	db.Catalogue, err = openCatalogue(ctx, db.connConfig(appRole(cfg.Secret)))
+	app := db.connConfig(appRole(cfg.Secret))
+	app.BuildContextWatcherHandler = base.BuildContextWatcherHandler // it waits for news: a cancel request would only delay its end
+	db.Catalogue, err = openCatalogue(ctx, app)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +124,10 @@ func (db *DB) cellOf(name, role string, size int) *cell {
 	defer db.mu.Unlock()
 	c := db.cells[name]
 	if c == nil || c.role != role || len(c.slots) != size {
+		if c != nil {
+			c.retired.Store(true)
+			go c.close()
+		}
 		c = newCell(db, name, role, size)
 		db.cells[name] = c
 	}
@@ -195,15 +201,22 @@ func (db *DB) in(ctx context.Context, id ID, readOnly bool, f func(*txn) error, 
 		return err
 	}
 	x := &txn{s: s, t: t, readOnly: readOnly, deadline: o.deadline, db: db}
+	conn := s.conn
+	attentive := context.AfterFunc(ctx, func() { abort(conn) })
 	defer func() { // also when f panics: release closes what is not idle
+		s.spoilt = !attentive()
 		s.tenants[id] = struct{}{}
 		c.release(s)
 	}()
-	if err := f(x); err != nil {
+	if err = f(x); err == nil {
+		err = x.commit(ctx)
+	} else {
 		x.rollback()
-		return err
 	}
-	return x.commit(ctx)
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		err = fmt.Errorf("%w: %w", ctx.Err(), err) // the deadline of the whole, not of a statement
+	}
+	return err
 }
 
 // limiter holds a tenant to its share.

@@ -66,6 +66,9 @@ func (o *Operator) examine(ctx context.Context, t *entry, latest int64) ([]Diagn
 		return nil, err
 	}
 	if t.State == Provisioning {
+		if half == "" {
+			half = "stopped between two steps"
+		}
 		say("provisioning", false, half, again)
 		return out, nil
 	}
@@ -80,8 +83,12 @@ func (o *Operator) examine(ctx context.Context, t *entry, latest int64) ([]Diagn
 	say("version", t.SchemaVersion == latest, fmt.Sprintf("%d of %d", t.SchemaVersion, latest), "run: tenantctl migrate up --tenant "+t.Slug)
 	say("hosts", len(t.Hosts) > 0, fmt.Sprint(t.Hosts), again)
 	_, err = keys.Unwrap(o.cfg.Master, string(t.ID), t.keyset)
-	say("key", err == nil, "keyset opens", "give the master key that the tenant was made with: --master-key-file or --kms-key")
-	if half != "" {
+	opens := "keyset opens"
+	if err != nil {
+		opens = err.Error()
+	}
+	say("key", err == nil, opens, "give the master key that the tenant was made with: --master-key-file or --kms-key")
+	if half != "" && t.SchemaVersion != latest { // a migrator killed after its work has left nothing to do
 		say("steps", false, half, "run: tenantctl migrate up --tenant "+t.Slug)
 	}
 	return out, nil

@@ -18,6 +18,7 @@ var (
 	idForm    = regexp.MustCompile(`^tnt_[0-9a-hjkmnp-tv-z]{26}$`)
 	slugForm  = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 	hostForm  = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+	cellForm  = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
 	codeForm  = regexp.MustCompile(`^[0-9]{3}$`)
 	bidForm   = regexp.MustCompile(`^[0-9]{7}-[0-9]$`)
 	orgForm   = regexp.MustCompile(`^1\.2\.246\.562\.(10|99|199)\.([0-9]{11,24})$`)

@@ -98,7 +98,11 @@ var isolationRules = []struct{ name, meaning, count, find string }{
 		`select coalesce(nullif(a.grantee, 0)::regrole::text, 'public'), tn.schema_name, 'default ' || a.privilege_type
 		   from pg_default_acl d join tn on tn.nsp = d.defaclnamespace
 		  cross join aclexplode(d.defaclacl) a
-		  where a.grantee not in (tn.owner, tn.role)`},
+		  where a.grantee not in (tn.owner, tn.role)
+		 union all
+		 select coalesce(nullif(a.grantee, 0)::regrole::text, 'public'), 'every schema', 'default ' || a.privilege_type
+		   from pg_default_acl d cross join aclexplode(d.defaclacl) a
+		  where d.defaclnamespace = 0 and a.grantee <> d.defaclrole`},
 	{"ownership", "no runtime role owns a schema, table or function",
 		`select count(*) from runtime`,
 		`select nspowner::regrole::text, nspname, 'owns schema' from pg_namespace where nspowner in (select oid from runtime)
@@ -106,10 +110,25 @@ var isolationRules = []struct{ name, meaning, count, find string }{
 		 select relowner::regrole::text, relname, 'owns relation' from pg_class where relowner in (select oid from runtime)
 		 union all
 		 select proowner::regrole::text, proname, 'owns function' from pg_proc where proowner in (select oid from runtime)`},
-	{"functions", "no function in a tenant's schema runs with its owner's rights",
-		`select count(*) from tn`,
-		`select '', tn.schema_name || '.' || p.proname, 'security definer'
-		   from tn join pg_proc p on p.pronamespace = tn.nsp where p.prosecdef`},
+	{"functions", "no function that a tenant can reach runs with its owner's rights",
+		`select count(*) from pg_proc`,
+		`select '', n.nspname || '.' || p.proname, 'security definer'
+		   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+		  where p.prosecdef and (n.oid in (select nsp from tn) or has_schema_privilege('public', n.oid, 'USAGE'))`},
+	{"views", "no view or foreign key of a tenant reaches out of its schema",
+		`select count(*) from tn join pg_class c on c.relnamespace = tn.nsp where c.relkind in ('r', 'p', 'v', 'm')`,
+		`select tn.role_name, tn.schema_name || '.' || v.relname, 'reads ' || n.nspname || '.' || c.relname
+		   from tn join pg_class v on v.relnamespace = tn.nsp and v.relkind in ('v', 'm')
+		   join pg_rewrite w on w.ev_class = v.oid
+		   join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
+		   join pg_class c on c.oid = d.refobjid
+		   join pg_namespace n on n.oid = c.relnamespace
+		  where n.oid <> tn.nsp and n.nspname <> 'pg_catalog'
+		 union all
+		 select tn.role_name, k.conrelid::regclass::text || '.' || k.conname, 'refers to ' || k.confrelid::regclass
+		   from tn join pg_constraint k on k.connamespace = tn.nsp and k.contype = 'f'
+		   join pg_class c on c.oid = k.confrelid
+		  where c.relnamespace <> tn.nsp`},
 	{"catalogue", "no tenant's role and no cell's login can use the schema control",
 		`select count(*) from runtime`,
 		`select u.oid::regrole::text, 'control', 'usage'
@@ -120,11 +139,17 @@ var isolationRules = []struct{ name, meaning, count, find string }{
 		   from runtime u
 		  where has_database_privilege(u.oid, current_database(), 'CREATE') or has_database_privilege(u.oid, current_database(), 'TEMPORARY')
 		     or has_schema_privilege(u.oid, 'public', 'CREATE') or has_schema_privilege(u.oid, 'ext', 'CREATE')`},
-	{"default path", "a cell's login sees no schema before it enters a tenant",
+	{"default path", "a cell's login sees no schema and takes no role before it enters a tenant",
 		`select count(*) from control.cell`,
 		`select l.login_role, '', 'search_path is not empty by default'
 		   from control.cell l join pg_roles r on r.rolname = l.login_role
-		  where not exists (select from unnest(r.rolconfig) c where c in ('search_path=', 'search_path=""'))`},
+		  where not exists (select from unnest(r.rolconfig) c where c in ('search_path=', 'search_path=""'))
+		 union all
+		 select l.login_role, current_database(), 'by default ' || c
+		   from control.cell l join pg_roles r on r.rolname = l.login_role
+		   join pg_db_role_setting s on s.setrole in (0, r.oid) and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+		  cross join unnest(s.setconfig) c
+		  where (c like 'search\_path=%' and s.setdatabase <> 0 and s.setrole <> 0) or c like 'role=%' or c like 'session\_authorization=%'`},
 	{"completeness", "every provisioned tenant has its schema and its role",
 		`select count(*) from control.tenant where state <> 'provisioning'`,
 		`select t.role_name, t.schema_name, 'schema or role is missing'

@@ -111,7 +111,7 @@ func (o *Operator) migrateWave(ctx context.Context, wave []*entry, m MigrateOpti
 	var wg sync.WaitGroup
 	for range min(n, len(wave)) {
 		wg.Go(func() {
-			db := o.open("ext, pg_catalog")
+			db := o.open(nowhere)
 			defer func() { _ = db.Close() }()
 			for t := range queue {
 				d := o.migrateTenant(ctx, t, db, m.DryRun)
@@ -155,7 +155,7 @@ func (o *Operator) migrateTenant(ctx context.Context, t *entry, db *sql.DB, dry 
 	}
 	d.Seconds = time.Since(began).Seconds()
 	if err != nil {
-		d.Error, d.Code, d.To = err.Error(), sqlState(err), d.From
+		d.Error, d.Code, d.To = err.Error(), sqlState(err), max(d.From, d.To)
 	}
 	return d
 }
@@ -163,13 +163,18 @@ func (o *Operator) migrateTenant(ctx context.Context, t *entry, db *sql.DB, dry 
 const (
 	lockTimeout = "300ms" // an ALTER that waits makes every reader behind it wait
 	lockRetries = 20
+
+	// nowhere is the path of a migrator's connection before it enters a tenant:
+	// were it lost and opened anew half way, nothing could be made anywhere.
+	nowhere = "pg_catalog"
 )
 
 // migrateOne brings one tenant's schema to the latest version over db, a handle
-// of a single connection (nil: a new one), and notes the version it reached.
+// of a single connection (nil: a new one). It notes and returns the version that
+// was reached, after a failure too.
 func (o *Operator) migrateOne(ctx context.Context, t *entry, db *sql.DB) (int64, error) {
 	if db == nil {
-		db = o.open("ext, pg_catalog")
+		db = o.open(nowhere)
 		defer func() { _ = db.Close() }()
 	}
 	enter := fmt.Sprintf("set search_path = %s, ext; set lock_timeout = '%s'", ident(t.Schema), lockTimeout)
@@ -191,7 +196,8 @@ func (o *Operator) migrateOne(ctx context.Context, t *entry, db *sql.DB) (int64,
 		}
 		code := sqlState(err)
 		if (code != "55P03" && code != "40P01") || try == lockRetries { // lock_not_available, deadlock_detected
-			return 0, plain(err)
+			version, _ := o.reached(ctx, t)
+			return version, plain(err)
 		}
 		select {
 		case <-time.After(time.Duration(try) * 50 * time.Millisecond):
@@ -202,12 +208,16 @@ func (o *Operator) migrateOne(ctx context.Context, t *entry, db *sql.DB) (int64,
 	if _, err := db.ExecContext(ctx, lockdown(t)); err != nil {
 		return 0, fmt.Errorf("take back privileges: %w", err)
 	}
-	version, err := o.Latest()
-	if err != nil {
-		return 0, err
+	return o.reached(ctx, t)
+}
+
+// reached notes in the catalogue the version that a tenant's schema is on.
+func (o *Operator) reached(ctx context.Context, t *entry) (version int64, err error) {
+	q := "update control.tenant set schema_version = (select max(version_id) from " + ident(t.Schema) + ".goose_db_version) where id = $1 returning schema_version"
+	if err := o.pool.QueryRow(ctx, q, t.ID).Scan(&version); err != nil {
+		return 0, fmt.Errorf("note version of schema %s: %w", t.Schema, err)
 	}
-	_, err = db.ExecContext(ctx, "update control.tenant set schema_version = $2 where id = $1", string(t.ID), version)
-	return version, err
+	return version, nil
 }
 
 func pollLock(ctx context.Context, db *sql.DB, schema string) error {

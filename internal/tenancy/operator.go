@@ -24,8 +24,9 @@ import (
 type Operator struct {
 	cfg    OperatorConfig
 	pool   *pgxpool.Pool
-	tenant fs.FS // tenant migrations, without the snapshot
-	server int   // server_version_num
+	tenant fs.FS         // tenant migrations, without the snapshot
+	server int           // server_version_num
+	makers chan struct{} // provisioners at work
 }
 
 // OperatorConfig says what an Operator works on.
@@ -45,7 +46,7 @@ type OperatorConfig struct {
 	CellPool, CellCapacity int
 	// Migrations replaces the tenant migrations; tests use it.
 	Migrations fs.FS
-	// Conns caps the operator's own connections; default 10.
+	// Conns caps the operator's own connections; default 10, at least 2.
 	Conns int
 }
 
@@ -56,13 +57,13 @@ func OpenOperator(ctx context.Context, cfg OperatorConfig) (*Operator, error) {
 		return nil, fmt.Errorf("parse database url: %w", err)
 	}
 	if pc.MaxConns = 10; cfg.Conns > 0 {
-		pc.MaxConns = int32(cfg.Conns) //nolint:gosec // a handful
+		pc.MaxConns = int32(max(2, cfg.Conns)) //nolint:gosec // a handful
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("connect database: %w", err)
 	}
-	o := &Operator{cfg: cfg, pool: pool}
+	o := &Operator{cfg: cfg, pool: pool, makers: make(chan struct{}, pc.MaxConns/2)}
 	if err := pool.QueryRow(ctx, "select current_setting('server_version_num')::int").Scan(&o.server); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("connect database: %w; check --database-url", err)
@@ -243,18 +244,22 @@ func (o *Operator) Latest() (int64, error) { return latestIn(o.tenant) }
 func ident(name string) string { return pgx.Identifier{name}.Sanitize() }
 
 type execer interface {
+	querier
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
 // createRole makes a role or sets an existing one right. Roles belong to the
 // whole server, so that a racer may come first from another database.
 func createRole(ctx context.Context, db execer, role, how string) error {
-	with := ident(role) + " with noinherit nosuperuser nocreatedb nocreaterole nobypassrls noreplication " + how
 	for range 5 {
-		_, err := db.Exec(ctx, "create role "+with, pgx.QueryExecModeSimpleProtocol)
+		_, err := db.Exec(ctx, "create role "+ident(role)+" with noinherit nosuperuser nocreatedb nocreaterole nobypassrls noreplication "+how, pgx.QueryExecModeSimpleProtocol)
 		switch sqlState(err) {
 		case "42710", "23505": // duplicate_object, and its race
-			_, err = db.Exec(ctx, "alter role "+strings.Replace(with, "nosuperuser ", "", 1), pgx.QueryExecModeSimpleProtocol)
+			var wrong string
+			if wrong, err = wrongAttributes(ctx, db, role); err != nil {
+				break
+			}
+			_, err = db.Exec(ctx, "alter role "+ident(role)+" with "+wrong+how, pgx.QueryExecModeSimpleProtocol)
 			if sqlState(err) == "XX000" { // tuple concurrently updated: the racer did the same
 				time.Sleep(20 * time.Millisecond)
 				continue
@@ -266,6 +271,22 @@ func createRole(ctx context.Context, db execer, role, how string) error {
 		return nil
 	}
 	return fmt.Errorf("make role %s: others keep changing it; try again", role)
+}
+
+// wrongAttributes names what an existing role must be rid of. Nothing else may be
+// named: an owner who is no superuser is refused the very word.
+func wrongAttributes(ctx context.Context, db querier, role string) (string, error) {
+	const q = `
+select concat(case when rolinherit then 'noinherit ' end, case when rolsuper then 'nosuperuser ' end, case when rolcreatedb then 'nocreatedb ' end,
+              case when rolcreaterole then 'nocreaterole ' end, case when rolbypassrls then 'nobypassrls ' end,
+              case when rolreplication then 'noreplication ' end)
+  from pg_roles where rolname = $1`
+	rows, err := db.Query(ctx, q, role)
+	if err != nil {
+		return "", err
+	}
+	wrong, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return strings.Join(wrong, ""), err
 }
 
 // Find returns a tenant by slug or ID, in any state.
@@ -309,4 +330,22 @@ func (o *Operator) SetState(ctx context.Context, t Tenant, s State) error {
 		return fmt.Errorf("set state of %s: %w", t.Slug, err)
 	}
 	return nil
+}
+
+// Analyze gathers statistics of a tenant's tables: after a first import the
+// planner otherwise takes them for empty until autovacuum comes by.
+func (o *Operator) Analyze(ctx context.Context, t Tenant) error {
+	rows, err := o.pool.Query(ctx, "select tablename from pg_tables where schemaname = $1", t.Schema)
+	if err != nil {
+		return err
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	for i, n := range names {
+		names[i] = ident(t.Schema) + "." + ident(n)
+	}
+	_, err = o.pool.Exec(ctx, "analyze "+strings.Join(names, ", "), pgx.QueryExecModeSimpleProtocol)
+	return err
 }

@@ -4,8 +4,8 @@ import (
 	"container/list"
 	"context"
 	"fmt"
-	"hash/fnv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,8 +15,10 @@ import (
 // it. PostgreSQL never gives catalogue memory back, so a session remembers which
 // tenants it has served and is replaced when it has grown over its budget.
 type session struct {
+	slot    int // its place in the cell
 	conn    *pgx.Conn
 	busy    bool
+	spoilt  bool // a cancel request is under way to it
 	born    time.Time
 	used    time.Time
 	uses    int
@@ -28,39 +30,62 @@ type session struct {
 
 type stmt struct{ text, name string }
 
-// cell is the pool of one cell: few sessions, each tenant leaning on one of them
-// so that its plans stay warm there.
+// cell is the pool of one cell: few sessions, each tenant at home on two of them
+// so that its plans stay warm there, and those of others are not driven out.
 type cell struct {
 	db      *DB
 	name    string
 	role    string
 	mu      sync.Mutex
-	slots   []*session // nil conn: not connected
-	waiting list.List  // of chan int, first come first served
+	slots   []*session  // nil conn: not connected
+	waiting list.List   // of *waiter, first come first served
+	retired atomic.Bool // replaced by a cell of another size: keeps no connection
 }
 
 func newCell(db *DB, name, role string, size int) *cell {
 	c := &cell{db: db, name: name, role: role, slots: make([]*session, size)}
 	for i := range c.slots {
-		c.slots[i] = &session{}
+		c.slots[i] = &session{slot: i}
 	}
 	return c
 }
 
-// pick returns the slot to use now, or -1. A tenant prefers one slot, then a
-// second, then any: idle sessions before new ones, its own before others.
-func (c *cell) pick(id ID) int {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(id))
+const (
+	homes = 2                    // slots that a tenant is at home on
+	lean  = 5 * time.Millisecond // how long it waits for one of them before it takes any
+)
+
+// waiter is a transaction in the queue for a slot.
+type waiter struct {
+	turn chan int
+	home int  // the first of its tenant's homes
+	any  bool // it has waited long enough
+}
+
+func (c *cell) home(id ID) int {
+	h := uint32(2166136261)
+	for i := range len(id) {
+		h = (h ^ uint32(id[i])) * 16777619
+	}
+	return int(h % uint32(len(c.slots)))
+}
+
+// suits tells whether a waiter takes a slot.
+func (c *cell) suits(w *waiter, slot int) bool {
 	n := len(c.slots)
-	first := int(h.Sum32() % uint32(n))
+	return w.any || (slot-w.home+n)%n < homes
+}
+
+// pick returns an idle slot that suits, or -1: homes before others, connected
+// sessions before new ones.
+func (c *cell) pick(w *waiter) int {
 	best := -1
-	for k := range n {
-		i := (first + k) % n
+	for k := range c.slots {
+		i := (w.home + k) % len(c.slots)
 		s := c.slots[i]
 		switch {
-		case s.busy:
-		case k < 2 || s.conn != nil:
+		case s.busy || !c.suits(w, i):
+		case k < homes || s.conn != nil:
 			return i
 		case best < 0:
 			best = i
@@ -71,20 +96,19 @@ func (c *cell) pick(id ID) int {
 
 // acquire waits for a slot and returns its session, connected.
 func (c *cell) acquire(ctx context.Context, id ID) (*session, error) {
+	w := &waiter{home: c.home(id)}
 	c.mu.Lock()
-	i := c.pick(id)
+	i := c.pick(w)
 	if i >= 0 {
 		c.slots[i].busy = true
 		c.mu.Unlock()
 	} else {
-		turn := make(chan int, 1)
-		e := c.waiting.PushBack(turn)
+		w.turn = make(chan int, 1)
+		e := c.waiting.PushBack(w)
 		c.mu.Unlock()
-		select {
-		case i = <-turn:
-		case <-ctx.Done():
-			c.giveUp(e, turn)
-			return nil, fmt.Errorf("wait for a connection of cell %s: %w", c.name, ctx.Err())
+		var err error
+		if i, err = c.wait(ctx, e); err != nil {
+			return nil, fmt.Errorf("wait for a connection of cell %s: %w", c.name, err)
 		}
 	}
 	s := c.slots[i]
@@ -95,13 +119,50 @@ func (c *cell) acquire(ctx context.Context, id ID) (*session, error) {
 	return s, nil
 }
 
+// wait waits in the queue: for a home first, then for any slot.
+func (c *cell) wait(ctx context.Context, e *list.Element) (int, error) {
+	w := e.Value.(*waiter)
+	patience := time.NewTimer(lean)
+	defer patience.Stop()
+	for {
+		select {
+		case i := <-w.turn:
+			return i, nil
+		case <-patience.C:
+			if i := c.settle(e); i >= 0 {
+				return i, nil
+			}
+		case <-ctx.Done():
+			c.giveUp(e)
+			return -1, ctx.Err()
+		}
+	}
+}
+
+// settle lets a waiter take any slot from now on, an idle one at once.
+func (c *cell) settle(e *list.Element) int {
+	w := e.Value.(*waiter)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w.any = true
+	if len(w.turn) > 0 { // its turn came at the same moment
+		return <-w.turn
+	}
+	i := c.pick(w)
+	if i >= 0 {
+		c.slots[i].busy = true
+		c.waiting.Remove(e)
+	}
+	return i
+}
+
 // giveUp leaves the queue; a turn that came at the same moment is passed on.
-func (c *cell) giveUp(e *list.Element, turn chan int) {
+func (c *cell) giveUp(e *list.Element) {
 	c.mu.Lock()
 	c.waiting.Remove(e)
 	c.mu.Unlock()
 	select {
-	case i := <-turn:
+	case i := <-e.Value.(*waiter).turn:
 		c.release(c.slots[i])
 	default:
 	}
@@ -118,34 +179,43 @@ func (c *cell) connect(ctx context.Context, s *session) error {
 	if err := c.db.cap.take(ctx, c.db.evict); err != nil {
 		return fmt.Errorf("connect cell %s: %w", c.name, err)
 	}
-	conn, err := pgx.ConnectConfig(ctx, c.db.connConfig(c.role))
+	cfg := c.db.connConfig(c.role)
+	cfg.RuntimeParams["default_transaction_read_only"] = "on" // writing is asked for
+	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		c.db.cap.give()
 		return fmt.Errorf("connect cell %s: %w", c.name, err)
 	}
 	now := time.Now()
 	// busy is left alone: it is the cell's, under its lock.
-	s.conn, s.born, s.uses = conn, now, 0
+	s.conn, s.born, s.uses, s.spoilt = conn, now, 0, false
 	s.tenants, s.stmts, s.recent = map[ID]struct{}{}, map[string]*list.Element{}, list.New()
 	return nil
+}
+
+// abort ends whatever runs on the connection: by a cancel request, and if that
+// does not help, by silence. The connection is of no use afterwards.
+func abort(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.PgConn().Conn().SetDeadline(time.Now().Add(2 * time.Second))
+	_ = conn.PgConn().CancelRequest(ctx)
 }
 
 // release gives the slot to the next in the queue, or to nobody. A session that
 // is not cleanly between transactions, or that has grown too large, is closed.
 func (c *cell) release(s *session) {
-	if s.conn != nil && (s.conn.IsClosed() || s.conn.PgConn().TxStatus() != 'I' || c.spent(s)) {
+	if s.conn != nil && (s.spoilt || s.conn.IsClosed() || s.conn.PgConn().IsBusy() || s.conn.PgConn().TxStatus() != 'I' || c.spent(s)) {
 		c.drop(s)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.used = time.Now()
-	if e := c.waiting.Front(); e != nil {
-		c.waiting.Remove(e)
-		for i := range c.slots {
-			if c.slots[i] == s {
-				e.Value.(chan int) <- i
-				return
-			}
+	for e := c.waiting.Front(); e != nil; e = e.Next() {
+		if w := e.Value.(*waiter); c.suits(w, s.slot) {
+			c.waiting.Remove(e)
+			w.turn <- s.slot
+			return
 		}
 	}
 	s.busy = false
@@ -155,7 +225,8 @@ func (c *cell) release(s *session) {
 // that its backend holds, asked for now and then.
 func (c *cell) spent(s *session) bool {
 	s.uses++
-	if time.Since(s.born) > c.db.cfg.MaxAge {
+	age := time.Since(s.born)
+	if age > c.db.cfg.MaxAge || c.retired.Load() || (age > turn && c.db.cap.hungry.Load() > 0) {
 		return true
 	}
 	if s.uses%c.db.cfg.MeasureEvery != 0 {
@@ -248,7 +319,11 @@ func (s *session) prepare(ctx context.Context, text string, limit int) (string, 
 // counter caps the connections of the whole process.
 type counter struct {
 	tokens chan struct{}
+	hungry atomic.Int32 // cells that wait for a connection
 }
+
+// turn is how long a busy cell may keep a connection that others wait for.
+const turn = 100 * time.Millisecond
 
 func newCounter(n int) *counter {
 	return &counter{tokens: make(chan struct{}, n)}
@@ -257,6 +332,13 @@ func newCounter(n int) *counter {
 // take reserves a connection. While there is none it asks evict to close an idle
 // one elsewhere and waits for the first that comes free.
 func (k *counter) take(ctx context.Context, evict func() bool) error {
+	select {
+	case k.tokens <- struct{}{}:
+		return nil
+	default:
+	}
+	k.hungry.Add(1)
+	defer k.hungry.Add(-1)
 	for {
 		select {
 		case k.tokens <- struct{}{}:

@@ -64,6 +64,9 @@ func (s Spec) Check() error {
 	if !slices.Contains([]string{"", "canary", "early", "half", "all"}, s.Ring) {
 		add(fmt.Errorf("ring %q: use canary, early, half or all", s.Ring))
 	}
+	if s.Cell != "" && !cellForm.MatchString(s.Cell) {
+		add(fmt.Errorf("cell %q: use up to 31 of a-z, 0-9 and hyphens, beginning with a letter", s.Cell))
+	}
 	for _, h := range s.Hosts {
 		add(CheckHost(h))
 	}
@@ -138,6 +141,14 @@ func (o *Operator) Provision(ctx context.Context, s Spec, heard StepFunc) (Tenan
 		return Tenant{}, err
 	}
 	s = s.withDefaults(o.cfg.HostSuffix)
+	// Each provisioner holds one connection and needs a second: more of them than
+	// half the connections would wait for each other for ever.
+	select {
+	case o.makers <- struct{}{}:
+		defer func() { <-o.makers }()
+	case <-ctx.Done():
+		return Tenant{}, ctx.Err()
+	}
 	conn, err := o.pool.Acquire(ctx)
 	if err != nil {
 		return Tenant{}, err
@@ -182,21 +193,25 @@ func (o *Operator) register(ctx context.Context, s Spec) (*entry, error) {
 			return nil, err
 		}
 	}
-	cell, err := o.chooseCell(ctx, s.Cell)
-	if err != nil {
-		return nil, err
-	}
 	settings, err := json.Marshal(s.Settings)
 	if err != nil {
 		return nil, err
 	}
 	under := strings.ReplaceAll(s.Slug, "-", "_")
-	_, err = o.pool.Exec(ctx, sqlInsertTenant, pgx.StrictNamedArgs{
-		"id": id, "slug": s.Slug, "kind": s.Kind, "name_fi": s.NameFi, "name_sv": s.NameSv, "name_en": s.NameEn,
-		"municipality_code": s.MunicipalityCode, "business_id": s.BusinessID, "oid": s.OrganisationOID, "cell": cell,
-		"schema": "t_" + under, "role": "t_" + under + "_" + id.tail(), "ring": s.Ring, "settings": settings})
+	// The place in the cell is taken under the lock that it was found under.
+	err = o.locked(ctx, lockCells, func(conn *pgxpool.Conn) error {
+		cell, err := o.chooseCell(ctx, conn, s.Cell)
+		if err != nil {
+			return err
+		}
+		_, err = conn.Exec(ctx, sqlInsertTenant, pgx.StrictNamedArgs{
+			"id": id, "slug": s.Slug, "kind": s.Kind, "name_fi": s.NameFi, "name_sv": s.NameSv, "name_en": s.NameEn,
+			"municipality_code": s.MunicipalityCode, "business_id": s.BusinessID, "oid": s.OrganisationOID, "cell": cell,
+			"schema": "t_" + under, "role": "t_" + under + "_" + id.tail(), "ring": s.Ring, "settings": settings})
+		return conflict(err, s)
+	})
 	if err != nil {
-		return nil, conflict(err, s)
+		return nil, err
 	}
 	return o.find(ctx, s.Slug)
 }
@@ -210,6 +225,9 @@ on conflict (slug) do nothing`
 
 // conflict says in words which other tenant stands in the way.
 func conflict(err error, s Spec) error {
+	if err == nil {
+		return nil
+	}
 	switch constraintOf(err) {
 	case "tenant_business_id_uq":
 		return fmt.Errorf("business id %s belongs to another tenant; see: tenantctl tenant list", s.BusinessID)
@@ -239,10 +257,14 @@ func (o *Operator) find(ctx context.Context, slug string) (*entry, error) {
 // record runs a step between two durable marks.
 func (o *Operator) record(ctx context.Context, id ID, process, name string, run func() error) error {
 	var step int64
-	if err := o.pool.QueryRow(ctx, sqlBeginStep, id, process, name, time.Now()).Scan(&step); err != nil {
+	err := pgx.ErrNoRows
+	for errors.Is(err, pgx.ErrNoRows) { // somebody else took this attempt's number: take the next
+		err = o.pool.QueryRow(ctx, sqlBeginStep, id, process, name, time.Now()).Scan(&step)
+	}
+	if err != nil {
 		return fmt.Errorf("record step %s: %w", name, err)
 	}
-	err := run()
+	err = run()
 	outcome, detail := "done", ""
 	if err != nil {
 		outcome, detail = "failed", err.Error()
@@ -257,6 +279,7 @@ insert into control.step (tenant, process, name, attempt, started_at)
 select $1, $2, $3, coalesce(max(attempt), 0) + 1, $4
   from control.step
  where tenant = $1 and process = $2 and name = $3
+on conflict (tenant, process, name, attempt) do nothing
 returning id`
 
 func (o *Operator) stepRole(ctx context.Context, t *entry, _ Spec) error {
@@ -292,39 +315,44 @@ func (o *Operator) locked(ctx context.Context, key int, f func(*pgxpool.Conn) er
 // with the version of the snapshot: it is there whole or not at all.
 func (o *Operator) stepSchema(ctx context.Context, t *entry, _ Spec) error {
 	var there bool
-	if err := o.pool.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", t.Schema).Scan(&there); err != nil || there {
+	if err := o.pool.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", t.Schema).Scan(&there); err != nil {
 		return err
 	}
-	script, version, err := o.script(t)
+	if !there {
+		script, err := o.script(t)
+		if err != nil {
+			return err
+		}
+		if _, err := o.pool.Exec(ctx, script, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return fmt.Errorf("make schema: %w", err)
+		}
+	}
+	// A schema that an earlier attempt made may be unnoted, or of an older program.
+	version, err := o.reached(ctx, t)
 	if err != nil {
 		return err
 	}
-	if _, err := o.pool.Exec(ctx, script, pgx.QueryExecModeSimpleProtocol); err != nil {
-		return fmt.Errorf("make schema: %w", err)
+	latest, err := o.Latest()
+	if err == nil && version < latest {
+		_, err = o.migrateOne(ctx, t, nil)
 	}
-	if o.cfg.Migrations != nil { // other migrations than the snapshot's: bring it there
-		if version, err = o.migrateOne(ctx, t, nil); err != nil {
-			return err
-		}
-	}
-	_, err = o.pool.Exec(ctx, "update control.tenant set schema_version = $2 where id = $1", t.ID, version)
 	return err
 }
 
 // script is the whole making of a tenant's schema as one message, which
 // PostgreSQL runs as one transaction.
-func (o *Operator) script(t *entry) (string, int64, error) {
+func (o *Operator) script(t *entry) (string, error) {
 	snapshot, err := fs.ReadFile(schemas.FS, schemas.Snapshot)
 	if err != nil {
-		return "", 0, fmt.Errorf("read snapshot: %w", err)
+		return "", fmt.Errorf("read snapshot: %w", err)
 	}
 	dir, err := tenantMigrations()
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
 	versions, err := versionsIn(dir)
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
 	var b strings.Builder
 	s, r := ident(t.Schema), ident(t.Role)
@@ -340,7 +368,7 @@ func (o *Operator) script(t *entry) (string, int64, error) {
 	fmt.Fprintf(&b, "alter default privileges in schema %s grant select, insert, update, delete on tables to %s;\n", s, r)
 	b.Write(snapshot)
 	b.WriteString(lockdown(t))
-	return b.String(), versions[len(versions)-1], nil
+	return b.String(), nil
 }
 
 // lockdown takes back what the default privileges grant on append-only tables
@@ -403,7 +431,14 @@ func (o *Operator) stepHosts(ctx context.Context, t *entry, s Spec) error {
 }
 
 func (o *Operator) stepRoutable(ctx context.Context, t *entry, _ Spec) error {
-	_, err := o.pool.Exec(ctx, "update control.tenant set state = 'active', routable_at = now() where id = $1 and state = 'provisioning'", t.ID)
+	// With the step's own end: an active tenant has no step that looks half done.
+	const q = `
+with ended as (
+  update control.step set finished_at = now(), outcome = 'done'
+   where tenant = $1 and process = 'provision' and name = 'routable' and outcome is null
+)
+update control.tenant set state = 'active', routable_at = now() where id = $1 and state = 'provisioning'`
+	_, err := o.pool.Exec(ctx, q, t.ID)
 	return err
 }
 

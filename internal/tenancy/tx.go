@@ -30,11 +30,11 @@ type txn struct {
 }
 
 // The two statements by which a transaction enters a tenant; the second is for
-// a read that is one pipeline without begin and commit. statement_timeout is the
-// server's own clock on the deadline.
+// a read that is one pipeline without begin and commit, read-only because the
+// session is. statement_timeout is the server's own clock on the deadline.
 const (
 	sqlEnter = `select set_config('role', $1, true), set_config('search_path', $2, true), set_config('statement_timeout', $3, true)`
-	sqlPeek  = `select set_config('transaction_read_only', 'on', true), set_config('role', $1, true), set_config('search_path', $2, true)`
+	sqlPeek  = `select set_config('role', $1, true), set_config('search_path', $2, true)`
 	sqlWhere = `select current_user::text, current_schema()::text, current_setting('transaction_read_only')`
 )
 
@@ -46,7 +46,7 @@ func (x *txn) begin(b *pgx.Batch) error {
 	if x.readOnly {
 		b.Queue("begin read only")
 	} else {
-		b.Queue("begin")
+		b.Queue("begin read write") // a session is read-only by default
 	}
 	b.Queue(enter, x.t.Role, x.t.path, fmt.Sprint(x.deadline.Milliseconds()))
 	return nil
@@ -100,7 +100,7 @@ func (x *txn) check(ctx context.Context) error {
 // name of the prepared statement. PostgreSQL plans a shared statement again at
 // every change of search_path; a text per tenant keeps each plan. The tag is a
 // cache key only: were the path ever another, the plan would be made anew.
-func (x *txn) ready(ctx context.Context, sql string, args []any) (string, []any, error) {
+func (x *txn) ready(ctx context.Context, sql string, args []any, together int) (string, []any, error) {
 	text, args, err := positional(sql, args)
 	if err != nil {
 		return "", nil, err
@@ -112,7 +112,7 @@ func (x *txn) ready(ctx context.Context, sql string, args []any) (string, []any,
 	if err := x.ensure(ctx); err != nil {
 		return "", nil, err
 	}
-	name, err := x.s.prepare(ctx, text, x.db.cfg.Statements)
+	name, err := x.s.prepare(ctx, text, max(x.db.cfg.Statements, together+2))
 	return name, args, err
 }
 
@@ -152,7 +152,7 @@ type Read struct{ x *txn }
 // next statement.
 func (r Read) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	x := r.x
-	name, args, err := x.ready(ctx, sql, args)
+	name, args, err := x.ready(ctx, sql, args, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +251,8 @@ func (r Read) Finish(ctx context.Context, b *pgx.Batch) error {
 // resolve replaces the texts in a batch by the names of prepared statements.
 func (x *txn) resolve(ctx context.Context, b *pgx.Batch) error {
 	for _, q := range b.QueuedQueries {
-		name, args, err := x.ready(ctx, q.SQL, q.Arguments)
+		// All of them must be there when the batch goes out.
+		name, args, err := x.ready(ctx, q.SQL, q.Arguments, len(b.QueuedQueries))
 		if err != nil {
 			return err
 		}

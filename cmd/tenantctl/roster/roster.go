@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -168,9 +169,7 @@ func thousands(n int64) string {
 
 // printPlan shows a plan as a matrix, what holds it on top.
 func printPlan(k *kit.Kit, p *roster.Plan) error {
-	for _, f := range p.Findings {
-		k.Say("  %-8s %s", f.Severity, place(f))
-	}
+	some(k, p.Findings)
 	for name, n := range p.Repairs {
 		k.Say("  repaired %d × %s", n, name)
 	}
@@ -194,6 +193,24 @@ func printPlan(k *kit.Kit, p *roster.Plan) error {
 		}
 	}
 	return nil
+}
+
+// shown is how many findings of a code a plan lists; validate lists all.
+const shown = 5
+
+// some lists the first findings of each code and counts the others.
+func some(k *kit.Kit, list []oneroster.Finding) {
+	seen := map[string]int{}
+	for _, f := range list {
+		if seen[f.Code]++; seen[f.Code] <= shown {
+			k.Say("  %-8s %s", f.Severity, place(f))
+		}
+	}
+	for _, code := range slices.Sorted(maps.Keys(seen)) {
+		if n := seen[code] - shown; n > 0 {
+			k.Say("  … and %d more of %s; all of them: tenantctl roster validate FILE", n, code)
+		}
+	}
 }
 
 // place names a finding's place: file:line:column.

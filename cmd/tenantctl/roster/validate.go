@@ -20,38 +20,21 @@ type verdict struct {
 	Valid    bool                     `json:"valid"`
 	Version  string                   `json:"version"`
 	Rows     map[oneroster.Type]int64 `json:"rows"`
-	Errors   []finding                `json:"errors"`
+	Errors   []oneroster.Finding      `json:"errors"`
 	Totals   []oneroster.Total        `json:"totals"`
 	Repairs  map[string]int           `json:"repairs"`
 	Problems string                   `json:"problem,omitempty"` // why the file could not be read at all
 }
 
-// finding has all its members always; oneroster leaves out what is empty.
-type finding struct {
-	Code     string `json:"code"`
-	Severity string `json:"severity"`
-	File     string `json:"file"`
-	Line     int    `json:"line"`
-	Column   int    `json:"column"`
-	Field    string `json:"field"`
-	Message  string `json:"message"`
-	Expected string `json:"expected"`
-	Excerpt  string `json:"excerpt"`
-	Repair   string `json:"repair"`
-	Folded   int    `json:"folded"`
-}
-
 func verdictOf(name string, r *oneroster.Report) verdict {
-	v := verdict{File: name, Valid: r.Valid, Version: r.Version, Rows: r.Rows, Errors: []finding{}, Totals: r.Totals, Repairs: r.Repairs}
+	v := verdict{File: name, Valid: r.Valid, Version: r.Version, Rows: r.Rows, Errors: []oneroster.Finding{}, Totals: r.Totals, Repairs: r.Repairs}
 	if v.Rows == nil {
 		v.Rows = map[oneroster.Type]int64{}
 	}
 	if v.Totals == nil {
 		v.Totals = []oneroster.Total{}
 	}
-	for _, f := range r.Findings {
-		v.Errors = append(v.Errors, finding{f.Code, f.Severity, f.File, f.Line, f.Column, f.Field, f.Message, f.Expected, f.Excerpt, f.Repair, f.Folded})
-	}
+	v.Errors = append(v.Errors, r.Findings...)
 	return v
 }
 
@@ -84,7 +67,7 @@ line and file. Exit 5 when any of them has errors.`,
 						return err
 					}
 					missing++
-					v = verdict{File: name, Rows: map[oneroster.Type]int64{}, Errors: []finding{}, Totals: []oneroster.Total{}, Problems: err.Error()}
+					v = verdict{File: name, Rows: map[oneroster.Type]int64{}, Errors: []oneroster.Finding{}, Totals: []oneroster.Total{}, Problems: err.Error()}
 				}
 				if !v.Valid {
 					invalid++
@@ -160,7 +143,7 @@ func showVerdict(k *kit.Kit, v verdict, table *csv.Writer) error {
 		if f.Severity == "error" {
 			errs++
 		}
-		k.Say("  %-8s %s", f.Severity, place(oneroster.Finding{Code: f.Code, File: f.File, Line: f.Line, Column: f.Column, Field: f.Field, Message: f.Message, Expected: f.Expected}))
+		k.Say("  %-8s %s", f.Severity, place(f))
 	}
 	if v.Problems != "" {
 		k.Say("  %s", v.Problems)

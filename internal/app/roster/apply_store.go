@@ -12,9 +12,38 @@ import (
 	"digione/internal/tenancy"
 )
 
-const sqlPersonKeys = `select id, coalesce(oppijanumero, ''), hetu_hash from person where oppijanumero is not null or hetu_hash is not null`
+const sqlPersonKeys = `
+select id, coalesce(oppijanumero, ''), hetu_hash
+  from person
+ where oppijanumero = any (@learners) or hetu_hash = any (@codes)`
 
-const sqlFormerKeys = `select person, coalesce(value, ''), value_hash, kind from person_identifier where upper(validity) is null or upper(validity) > current_date - 365`
+const sqlFormerKeys = `
+select person, coalesce(value, ''), value_hash, kind
+  from person_identifier
+ where (kind = 'hetu' and value_hash = any (@codes) or kind = 'oppijanumero' and value = any (@learners))
+   and (upper(validity) is null or upper(validity) > current_date - 365)`
+
+// keysAsked are the identifiers of the rows that are new or changed.
+func (r *run) keysAsked() (learners []string, codes [][]byte, err error) {
+	learners, codes = []string{}, [][]byte{}
+	err = r.src.Each(func(rec *oneroster.Record) error {
+		if s := r.known[oneroster.Users][keyOf(rec.SourcedID)]; s != nil && !s.added && s.hash == r.hash.row(rec) {
+			return nil
+		}
+		who, err := r.identityOf(rec)
+		if err != nil {
+			return err
+		}
+		if who.learner != "" {
+			learners = append(learners, who.learner)
+		}
+		if who.code != nil {
+			codes = append(codes, who.code)
+		}
+		return nil
+	}, oneroster.Users)
+	return learners, codes, err
+}
 
 // prepareUsers loads who is known by which identifier, those given up within a
 // year included, and the birth dates of the package.
@@ -27,10 +56,15 @@ func (r *run) prepareUsers() error {
 	if r.first {
 		return nil
 	}
+	learners, codes, err := r.keysAsked()
+	if err != nil {
+		return err
+	}
+	args := pgx.StrictNamedArgs{"learners": learners, "codes": codes}
 	var id uuid.UUID
 	var learner, what string
 	var hash []byte
-	rows, err := r.tx.Query(r.ctx, sqlFormerKeys)
+	rows, err := r.tx.Query(r.ctx, sqlFormerKeys, args)
 	if err != nil {
 		return fmt.Errorf("read former identifiers: %w", err)
 	}
@@ -45,7 +79,7 @@ func (r *run) prepareUsers() error {
 	if err != nil {
 		return fmt.Errorf("read former identifiers: %w", err)
 	}
-	if rows, err = r.tx.Query(r.ctx, sqlPersonKeys); err != nil {
+	if rows, err = r.tx.Query(r.ctx, sqlPersonKeys, args); err != nil {
 		return fmt.Errorf("read identifiers: %w", err)
 	}
 	_, err = pgx.ForEachRow(rows, []any{&id, &learner, &hash}, func() error {

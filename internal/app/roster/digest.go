@@ -4,11 +4,16 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
+	"hash"
 	"math/bits"
 	"slices"
 	"strings"
 
+	"golang.org/x/crypto/blake2b"
+
 	"digione/internal/app/roster/oneroster"
+	"digione/internal/tenancy/keys"
 )
 
 // key stands for a sourcedId in the maps of a run: 128 bits without pointers, so
@@ -61,13 +66,28 @@ func digestOf(b []byte) (d digest) {
 
 // hasher computes row hashes; one per run, not for concurrent use.
 type hasher struct {
-	keyed func([]byte) ([]byte, error)
+	keyed hash.Hash
 	buf   []byte
+}
+
+// newHasher derives the key of row hashes from the tenant's: it never rotates,
+// or every row would look changed.
+func newHasher(k *keys.Keyset) (hasher, error) {
+	var key []byte
+	for _, part := range []string{"roster row 1", "roster row 2"} {
+		b, err := k.Hash([]byte(part))
+		if err != nil {
+			return hasher{}, fmt.Errorf("derive key of row hashes: %w", err)
+		}
+		key = append(key, b...)
+	}
+	h, err := blake2b.New(len(rowHash{}), key)
+	return hasher{keyed: h}, err
 }
 
 // row hashes what a record says, without its id, status and date: those are the
 // state of the record, not its content.
-func (h *hasher) row(r *oneroster.Record) (out rowHash, err error) {
+func (h *hasher) row(r *oneroster.Record) (out rowHash) {
 	b := append(h.buf[:0], r.Table.Type...)
 	for _, f := range r.Fields {
 		b = append(append(b, 0), f...)
@@ -77,10 +97,11 @@ func (h *hasher) row(r *oneroster.Record) (out rowHash, err error) {
 			b = append(append(append(append(b, 1), m.Name...), 2), m.Value...)
 		}
 	}
+	h.keyed.Reset()
+	_, _ = h.keyed.Write(b) // a hash never fails
 	h.buf = b
-	sum, err := h.keyed(b)
-	copy(out[:], sum)
-	return out, err
+	h.keyed.Sum(out[:0])
+	return out
 }
 
 // sortedMeta gives metadata in the order of names: their order in the file says

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"digione/internal/app/fault"
@@ -68,7 +69,10 @@ func (s *Service) Plan(ctx context.Context, t tenancy.Tenant, p Package, o Optio
 		return nil, err
 	}
 	err = s.DB.Read(ctx, t.ID, func(tx tenancy.Read) error {
-		r := newRun(ctx, tx, packageSource{ctx, pkg}, o, ks, plan.PlannedAt)
+		r, err := newRun(ctx, tx, packageSource{ctx, pkg}, o, ks, plan.PlannedAt)
+		if err != nil {
+			return err
+		}
 		r.progress = progress
 		return s.foresee(r, t, pkg, p, plan, Approval{})
 	}, within)
@@ -230,7 +234,10 @@ func (s *Service) Import(ctx context.Context, t tenancy.Tenant, p Package, o Opt
 		if err := lockRoster(ctx, tx); err != nil {
 			return err
 		}
-		r := newRun(ctx, tx.Read, packageSource{ctx, pkg}, o, ks, plan.PlannedAt)
+		r, err := newRun(ctx, tx.Read, packageSource{ctx, pkg}, o, ks, plan.PlannedAt)
+		if err != nil {
+			return err
+		}
 		r.progress, r.twice = progress, true
 		if err := s.foresee(r, t, pkg, p, plan, a); err != nil {
 			return err
@@ -269,7 +276,7 @@ func (s *Service) foresee(r *run, t tenancy.Tenant, pkg *oneroster.Package, p Pa
 	if same(last, plan) {
 		return plan.unchanged(last, t.Settings.Roster, plan.PlannedAt)
 	}
-	if err := r.check(pkg, p, plan); err != nil {
+	if err := r.checkAndLoad(pkg, p, plan); err != nil {
 		return err
 	}
 	if err := r.loadEdits(); err != nil {
@@ -283,6 +290,25 @@ func (s *Service) foresee(r *run, t tenancy.Tenant, pkg *oneroster.Package, p Pa
 		return err
 	}
 	return r.conclude(plan, t.Settings.Roster)
+}
+
+// checkAndLoad reads the package on one core and the tenant's rows on another.
+// Only a package with delta files has to wait for the rows.
+func (r *run) checkAndLoad(pkg *oneroster.Package, p Package, plan *Plan) error {
+	for _, table := range oneroster.Tables() {
+		if pkg.Mode(table.Type) == oneroster.Delta {
+			return r.check(pkg, p, plan)
+		}
+	}
+	checked := make(chan error, 1)
+	go func() { checked <- r.check(pkg, p, plan) }()
+	var err error
+	for _, table := range oneroster.Tables() {
+		if t := table.Type; err == nil && !r.first && (pkg.Mode(t) != oneroster.Absent || slices.Contains(referred, t)) {
+			err = r.load(t)
+		}
+	}
+	return errors.Join(<-checked, err)
 }
 
 // finish writes what a run has planned.
@@ -377,7 +403,10 @@ func (s *Service) change(ctx context.Context, tx tenancy.Write, ks *keys.Keyset,
 		return err
 	}
 	defer closeSource()
-	r := newRun(ctx, tx.Read, src, plan.Options, ks, began)
+	r, err := newRun(ctx, tx.Read, src, plan.Options, ks, began)
+	if err != nil {
+		return err
+	}
 	r.write, r.first, r.progress = &tx, plan.baseSeq == 0, progress
 	r.setSeq(plan.seq)
 	if pkg, ok := src.(packageSource); ok {

@@ -149,7 +149,10 @@ func (s *Service) planUndo(ctx context.Context, tx tenancy.Read, t tenancy.Tenan
 		return fault.New(fault.Conflict, "roster.error.overlap",
 			"%d rows of %s were changed by later imports; roll those back first (see: tenantctl roster history %s), or add --force", n, done.Import, t.Slug)
 	}
-	r := newRun(ctx, tx, u, Options{}, ks, plan.PlannedAt)
+	r, err := newRun(ctx, tx, u, Options{}, ks, plan.PlannedAt)
+	if err != nil {
+		return err
+	}
 	if err := r.loadEdits(); err != nil {
 		return err
 	}

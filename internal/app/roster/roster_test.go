@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"digione/internal/app/objects"
 	"digione/internal/app/roster"
 	"digione/internal/app/roster/generate"
@@ -233,4 +235,21 @@ func rezip(t testing.TB, zip []byte) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// count runs a counting query in a schema, as the owner.
+func count(t testing.TB, e *dbtest.Env, schema, sql string) (n int) {
+	t.Helper()
+	conn, err := pgx.Connect(ctx, e.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, "set search_path = "+schema); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.QueryRow(ctx, sql).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

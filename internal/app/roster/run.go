@@ -61,6 +61,7 @@ type run struct {
 
 	hash    hasher
 	slab    slab
+	spooled *spooled
 	known   map[oneroster.Type]map[key]*stored
 	units   []uuid.UUID
 	unitOf  map[uuid.UUID]int32
@@ -98,11 +99,12 @@ type school struct {
 // tally counts a school's rows of a type: the active ones, and those to go.
 type tally struct{ active, removed int }
 
-func newRun(ctx context.Context, tx tenancy.Read, src source, o Options, k *keys.Keyset, at time.Time) *run {
-	return &run{ctx: ctx, tx: tx, src: src, opts: o, keys: k, at: at, hash: hasher{keyed: k.Hash},
+func newRun(ctx context.Context, tx tenancy.Read, src source, o Options, k *keys.Keyset, at time.Time) (*run, error) {
+	h, err := newHasher(k)
+	return &run{ctx: ctx, tx: tx, src: src, opts: o, keys: k, at: at, hash: h, spooled: newSpooled(src),
 		known: map[oneroster.Type]map[key]*stored{}, unitOf: map[uuid.UUID]int32{}, owners: map[key][]key{},
 		counts: map[oneroster.Type]*Counts{}, schools: map[school]*tally{}, seqCell: tenancy.Null,
-		gone: map[oneroster.Type][]uuid.UUID{}, goneEnrol: map[uuid.UUID]struct{}{}, touched: map[uuid.UUID]struct{}{}, states: map[oneroster.Type]digest{}}
+		gone: map[oneroster.Type][]uuid.UUID{}, goneEnrol: map[uuid.UUID]struct{}{}, touched: map[uuid.UUID]struct{}{}, states: map[oneroster.Type]digest{}}, err
 }
 
 // slab gives out stored rows from large blocks: hundreds of thousands of small
@@ -119,7 +121,8 @@ func (s *slab) take() *stored {
 }
 
 // again makes the run ready to do what it has planned: what was read stays, what
-// was counted begins anew.
+// was counted begins anew. When the changed records are few they were kept, and
+// the package is not read again.
 func (r *run) again(tx *tenancy.Write, seq int) {
 	r.write, r.twice = tx, false
 	r.setSeq(seq)
@@ -129,6 +132,11 @@ func (r *run) again(tx *tenancy.Write, seq int) {
 	for _, n := range r.schools {
 		n.removed = 0
 	}
+	if r.spooled.whole() {
+		r.src = r.spooled
+		return // what was seen then counts as seen
+	}
+	r.spooled = newSpooled(r.src)
 	for _, m := range r.known {
 		for _, s := range m {
 			s.seen = false
@@ -188,10 +196,7 @@ func (r *run) one(table *oneroster.Table, mode oneroster.Mode) error {
 func (r *run) decide(rec *oneroster.Record, mode oneroster.Mode) (kind, *stored, error) {
 	t := rec.Table.Type
 	k := keyOf(rec.SourcedID)
-	h, err := r.hash.row(rec)
-	if err != nil {
-		return "", nil, err
-	}
+	h := r.hash.row(rec)
 	s := r.known[t][k]
 	what := r.classify(rec, s, h, mode)
 	c := r.counts[t]
@@ -227,6 +232,9 @@ func (r *run) decide(rec *oneroster.Record, mode oneroster.Mode) (kind, *stored,
 		r.dated = append(r.dated, k)
 	}
 	if what != nothing && what != stale {
+		if r.twice {
+			r.spooled.keep(rec)
+		}
 		r.change.add([]byte(what), []byte(t), k[:], h[:])
 		if what == update {
 			r.meet(rec, s)

@@ -10,15 +10,15 @@ import (
 type Finding struct {
 	Code     string `json:"code"`
 	Severity string `json:"severity"`
-	File     string `json:"file,omitempty"`     // "users.csv"; empty for the package itself
-	Line     int    `json:"line,omitempty"`     // physical line, from 1
-	Column   int    `json:"column,omitempty"`   // number of the field in its row, from 1
-	Field    string `json:"field,omitempty"`    // name of the column
-	Message  string `json:"message"`            // one sentence
-	Expected string `json:"expected,omitempty"` // what would be right
-	Excerpt  string `json:"excerpt,omitempty"`  // the value, shortened; masked where it may identify a person
-	Repair   string `json:"repair,omitempty"`   // the lenient repair that would mend it
-	Folded   int    `json:"folded,omitempty"`   // further findings that this one causes, not listed
+	File     string `json:"file"`     // "users.csv"; empty for the package itself
+	Line     int    `json:"line"`     // physical line, from 1
+	Column   int    `json:"column"`   // number of the field in its row, from 1
+	Field    string `json:"field"`    // name of the column
+	Message  string `json:"message"`  // one sentence
+	Expected string `json:"expected"` // what would be right
+	Excerpt  string `json:"excerpt"`  // the value, shortened; masked where it may identify a person
+	Repair   string `json:"repair"`   // the lenient repair that would mend it
+	Folded   int    `json:"folded"`   // further findings that this one causes, not listed
 }
 
 // Total counts the findings of a code, those beyond the bound included.

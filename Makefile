@@ -1,0 +1,85 @@
+# DigiOne: see README.md. Every target says what it is for in `make help`.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+GO      ?= go
+TOOLS   := $(CURDIR)/.tools
+LINT    := $(TOOLS)/golangci-lint-2.15.0
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -X digione/cmd/tenantctl/cli.Version=$(VERSION)
+DATA    ?= .digione
+LISTEN  ?= 127.0.0.1:8080
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+
+.PHONY: setup
+setup: ## install what is missing on Debian or Ubuntu (PostgreSQL)
+	@scripts/setup postgresql
+
+.PHONY: build
+build: ## build bin/digione and bin/tenantctl
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/digione ./cmd/digione
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/tenantctl ./cmd/tenantctl
+
+.PHONY: run
+run: setup build ## run everything on embedded defaults, with demo municipalities
+	@bin/digione dev --data $(DATA) --listen $(LISTEN)
+
+.PHONY: test
+test: tools format vet lint docs-check unit ## run all that CI runs
+
+.PHONY: tools
+tools: setup $(LINT) ## install what the tests need (PostgreSQL, Chromium, versitygw, linters)
+	@scripts/setup chromium gcc
+	@scripts/versitygw $(TOOLS)
+
+$(LINT):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	@mv $(TOOLS)/golangci-lint $(LINT)
+
+.PHONY: format
+format: ## fail on files that gofmt would change
+	@out=$$(gofmt -l cmd internal schemas); if [ -n "$$out" ]; then echo "not gofmt-ed:"; echo "$$out"; exit 1; fi
+
+.PHONY: vet
+vet: ## go vet, the bench files included
+	$(GO) vet ./...
+	$(GO) vet -tags bench ./...
+
+.PHONY: lint
+lint: $(LINT) ## golangci-lint
+	$(LINT) run ./...
+
+.PHONY: unit
+unit: ## all tests with the race detector, migration checks and goldens among them
+	PATH="$(TOOLS):$$PATH" $(GO) test -race -timeout 15m ./...
+
+.PHONY: docs
+docs: ## write docs/cli anew from the commands
+	$(GO) run ./cmd/internal/clidocs docs/cli
+
+.PHONY: docs-check
+docs-check: ## fail when docs/cli is not what the commands say
+	@$(GO) run ./cmd/internal/clidocs -check docs/cli
+
+.PHONY: snapshot
+snapshot: ## write schemas/tenant/schema.sql anew from the migrations
+	$(GO) test ./internal/tenancy -run TestSnapshot -update
+
+.PHONY: golden
+golden: snapshot docs ## write all golden files anew
+	$(GO) test ./internal/app -run TestRoutes -update
+	$(GO) test ./internal/app/roster/oneroster -update
+
+.PHONY: bench
+bench: ## measure tenant access, provisioning, migrations and imports against their limits
+	$(GO) test -tags bench -run 'TestBench' -count 1 -v -timeout 40m ./internal/tenancy
+	$(GO) test -tags bench -run 'TestBench' -count 1 -v -timeout 20m ./internal/app/roster
+
+.PHONY: clean
+clean: ## remove what was built; the data folder stays
+	rm -rf bin

@@ -1,0 +1,10 @@
+package tenancy
+
+// Script is all the SQL that makes a tenant's role, schema and code lists, for
+// benchmarks that run it by other means. The cell must exist.
+func (o *Operator) Script(slug, cellRole string) (string, error) {
+	t := &entry{Tenant: Tenant{Slug: slug, Schema: "t_" + slug, Role: "t_" + slug}}
+	s, err := o.script(t)
+	return "begin;\ncreate role " + ident(t.Role) + " with noinherit nologin;\ngrant " + ident(t.Role) + " to " + ident(cellRole) + ";\n" +
+		s + "\nset local search_path = " + ident(t.Schema) + ";\n" + codeList() + "\ncommit;\n", err
+}
