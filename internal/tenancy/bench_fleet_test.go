@@ -72,7 +72,7 @@ func TestBenchMigrate(t *testing.T) {
 	for i, ring := range tenancy.Rings {
 		began := time.Now()
 		if i%2 == 0 {
-			done, err := u.Migrate(ctx, tenancy.MigrateOptions{Ring: ring, Parallel: 8})
+			done, err := u.Migrate(ctx, tenancy.MigrateOptions{Ring: ring, Parallel: *benchParallel})
 			if err != nil || len(done) == 0 {
 				t.Fatalf("%v: %+v", err, done)
 			}

@@ -33,12 +33,13 @@ import (
 //
 // The fleet is kept in -dir and used again.
 var (
-	benchDir     = flag.String("dir", filepath.Join(os.TempDir(), fmt.Sprintf("digione-bench-%d", os.Getuid())), "data folder of the benchmarks' server")
-	benchJSON    = flag.String("json", "", "file to append results to, one JSON object a line")
-	benchTenants = flag.Int("tenants", 300, "tenants of the fleet")
-	benchSlice   = flag.Duration("slice", 1500*time.Millisecond, "length of a measured slice")
-	benchPool    = flag.Int("pool", 4, "connections of a cell")
-	benchRounds  = flag.Int("rounds", 6, "slices of each contender")
+	benchDir      = flag.String("dir", filepath.Join(os.TempDir(), fmt.Sprintf("digione-bench-%d", os.Getuid())), "data folder of the benchmarks' server")
+	benchJSON     = flag.String("json", "", "file to append results to, one JSON object a line")
+	benchTenants  = flag.Int("tenants", 300, "tenants of the fleet")
+	benchSlice    = flag.Duration("slice", 1500*time.Millisecond, "length of a measured slice")
+	benchPool     = flag.Int("pool", 4, "connections of a cell")
+	benchParallel = flag.Int("parallel", 4, "migrators at a time")
+	benchRounds   = flag.Int("rounds", 6, "slices of each contender")
 )
 
 const benchWorkers = 16

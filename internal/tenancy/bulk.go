@@ -140,6 +140,8 @@ func appendCell(b []byte, cell string) []byte {
 	return b
 }
 
+var arrayEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // Array writes a text[] literal; every item is quoted.
 func Array(items []string) string {
 	if len(items) == 0 {
@@ -149,7 +151,7 @@ func Array(items []string) string {
 	for i, s := range items {
 		b.WriteByte("{,"[min(i, 1)])
 		b.WriteByte('"')
-		b.WriteString(strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s))
+		b.WriteString(arrayEscapes.Replace(s))
 		b.WriteByte('"')
 	}
 	b.WriteByte('}')

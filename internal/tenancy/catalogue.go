@@ -125,6 +125,12 @@ func (c *Catalogue) hear(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := conn.WaitForNotification(wait); err != nil && (wait.Err() == nil || ctx.Err() != nil) {
 		return err
 	}
+	// A fleet's migration is thousands of changes: those of a moment are one reading.
+	moment, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	for moment.Err() == nil && !conn.IsClosed() {
+		_, _ = conn.WaitForNotification(moment)
+	}
 	read, cancel := context.WithTimeout(ctx, silence)
 	defer cancel()
 	return c.load(read, conn)

@@ -3,9 +3,12 @@ package tenancy
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"digione/schemas"
 )
 
 // Certificate is the proof, from PostgreSQL's own catalogue, that no tenant can
@@ -86,6 +89,15 @@ var isolationRules = []struct{ name, meaning, count, find string }{
 		   from tn join pg_class c on c.relnamespace = tn.nsp
 		  cross join aclexplode(c.relacl) a
 		  where a.grantee not in (tn.owner, tn.role)`},
+	{"append-only", "what a tenant may only add to, its role can neither change nor empty, nor reach by a partition",
+		`select count(*) from tn join pg_class c on c.relnamespace = tn.nsp where c.relname = any ('{` + strings.Join(schemas.AppendOnly, ",") + `}')`,
+		`select tn.role_name, tn.schema_name || '.' || c.relname, 'may be changed'
+		   from tn join pg_class c on c.relnamespace = tn.nsp
+		   left join pg_inherits i on i.inhrelid = c.oid
+		   join pg_class top on top.oid = coalesce(i.inhparent, c.oid)
+		  where top.relname = any ('{` + strings.Join(schemas.AppendOnly, ",") + `}') and c.relkind in ('r', 'p')
+		    and (has_table_privilege(tn.role, c.oid, 'UPDATE, DELETE, TRUNCATE')
+		         or (i.inhrelid is not null and has_table_privilege(tn.role, c.oid, 'SELECT, INSERT')))`},
 	{"column grants", "no column is granted by itself",
 		`select count(*) from tn`,
 		`select coalesce(nullif(a.grantee, 0)::regrole::text, 'public'), tn.schema_name || '.' || c.relname || '.' || t.attname, a.privilege_type

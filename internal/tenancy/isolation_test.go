@@ -31,6 +31,8 @@ func TestSabotageIsFound(t *testing.T) {
 		{"a table to public", "grant select on $A.person to public", "revoke select on $A.person from public", "table grants", "public", "$A.person"},
 		{"a table to another tenant", "grant insert on $B.person to $A.role", "revoke insert on $B.person from $A.role", "table grants", "$A.role", "$B.person"},
 		{"a table to the cell", "grant select on $A.person to $cell", "revoke select on $A.person from $cell", "table grants", "$cell", "$A.person"},
+		{"a log that can be changed", "grant update on $A.audit_event to $A.role", "revoke update on $A.audit_event from $A.role", "append-only", "$A.role", "$A.audit_event"},
+		{"a part of a log", "grant select on $A.audit_event_default to $A.role", "revoke select on $A.audit_event_default from $A.role", "append-only", "$A.role", "$A.audit_event_default"},
 		{"a column", "grant select (given_names) on $B.person to $A.role", "revoke select (given_names) on $B.person from $A.role", "column grants", "$A.role", "$B.person.given_names"},
 		{"a tenant inside another", "grant $B.role to $A.role", "revoke $B.role from $A.role", "membership", "$A.role", "$B.role"},
 		{"the cell given a foreign tenant", "grant $B.role to $cell", "revoke $B.role from $cell", "membership", "$cell", "$B.role"},

@@ -3,7 +3,6 @@ package tenancy
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -111,10 +110,10 @@ func (o *Operator) migrateWave(ctx context.Context, wave []*entry, m MigrateOpti
 	var wg sync.WaitGroup
 	for range min(n, len(wave)) {
 		wg.Go(func() {
-			db := o.open(nowhere)
-			defer func() { _ = db.Close() }()
+			u := &upgrader{o: o}
+			defer u.close()
 			for t := range queue {
-				d := o.migrateTenant(ctx, t, db, m.DryRun)
+				d := u.migrateTenant(ctx, t, m.DryRun)
 				if d.Error != "" {
 					halt()
 				}
@@ -141,15 +140,15 @@ feed:
 	return out
 }
 
-func (o *Operator) migrateTenant(ctx context.Context, t *entry, db *sql.DB, dry bool) Migrated {
+func (u *upgrader) migrateTenant(ctx context.Context, t *entry, dry bool) Migrated {
 	began := time.Now()
 	d := Migrated{Tenant: t.Slug, Ring: t.Ring, From: t.SchemaVersion}
 	var err error
 	if dry {
-		d.To, err = o.Latest()
+		d.To, err = u.o.Latest()
 	} else {
-		err = o.record(ctx, t.ID, "migrate", "schema", func() error {
-			d.To, err = o.migrateOne(ctx, t, db)
+		err = u.o.record(ctx, t.ID, "migrate", "schema", func() error {
+			d.To, err = u.migrateOne(ctx, t)
 			return err
 		})
 	}
@@ -158,80 +157,6 @@ func (o *Operator) migrateTenant(ctx context.Context, t *entry, db *sql.DB, dry 
 		d.Error, d.Code, d.To = err.Error(), sqlState(err), max(d.From, d.To)
 	}
 	return d
-}
-
-const (
-	lockTimeout = "300ms" // an ALTER that waits makes every reader behind it wait
-	lockRetries = 20
-
-	// nowhere is the path of a migrator's connection before it enters a tenant:
-	// were it lost and opened anew half way, nothing could be made anywhere.
-	nowhere = "pg_catalog"
-)
-
-// migrateOne brings one tenant's schema to the latest version over db, a handle
-// of a single connection (nil: a new one). It notes and returns the version that
-// was reached, after a failure too.
-func (o *Operator) migrateOne(ctx context.Context, t *entry, db *sql.DB) (int64, error) {
-	if db == nil {
-		db = o.open(nowhere)
-		defer func() { _ = db.Close() }()
-	}
-	enter := fmt.Sprintf("set search_path = %s, ext; set lock_timeout = '%s'", ident(t.Schema), lockTimeout)
-	if _, err := db.ExecContext(ctx, enter); err != nil {
-		return 0, err
-	}
-	// One lock id per schema, polled: a second migrator of this tenant waits
-	// without making others wait.
-	if err := pollLock(ctx, db, t.Schema); err != nil {
-		return 0, err
-	}
-	defer func() {
-		_, _ = db.ExecContext(context.WithoutCancel(ctx), "select pg_advisory_unlock(hashtextextended($1, 7304))", t.Schema)
-	}()
-	for try := 1; ; try++ {
-		err := gooseUp(ctx, db, o.tenant)
-		if err == nil {
-			break
-		}
-		code := sqlState(err)
-		if (code != "55P03" && code != "40P01") || try == lockRetries { // lock_not_available, deadlock_detected
-			version, _ := o.reached(ctx, t)
-			return version, plain(err)
-		}
-		select {
-		case <-time.After(time.Duration(try) * 50 * time.Millisecond):
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		}
-	}
-	if _, err := db.ExecContext(ctx, lockdown(t)); err != nil {
-		return 0, fmt.Errorf("take back privileges: %w", err)
-	}
-	return o.reached(ctx, t)
-}
-
-// reached notes in the catalogue the version that a tenant's schema is on.
-func (o *Operator) reached(ctx context.Context, t *entry) (version int64, err error) {
-	q := "update control.tenant set schema_version = (select max(version_id) from " + ident(t.Schema) + ".goose_db_version) where id = $1 returning schema_version"
-	if err := o.pool.QueryRow(ctx, q, t.ID).Scan(&version); err != nil {
-		return 0, fmt.Errorf("note version of schema %s: %w", t.Schema, err)
-	}
-	return version, nil
-}
-
-func pollLock(ctx context.Context, db *sql.DB, schema string) error {
-	for {
-		var got bool
-		if err := db.QueryRowContext(ctx, "select pg_try_advisory_lock(hashtextextended($1, 7304))", schema).Scan(&got); err != nil || got {
-			return err
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // plain brings PostgreSQL's own words to the front of a migration's error.

@@ -86,9 +86,11 @@ func TestMigratedTablesBelongToTheirTenant(t *testing.T) {
 	t.Parallel()
 	e := fleet(t)
 	ctx := context.Background()
-	if done, err := upgrader(t, e, nextMigration).Migrate(ctx, tenancy.MigrateOptions{}); err != nil {
+	part := "-- +goose Up\ncreate table audit_event_2027 partition of audit_event for values from ('2027-01-01') to ('2028-01-01');\n"
+	if done, err := upgrader(t, e, nextMigration, part).Migrate(ctx, tenancy.MigrateOptions{}); err != nil {
 		t.Fatalf("%v: %+v", err, done)
 	}
+	isolated(t, e.Operator)
 	gamma, _ := e.DB.BySlug("gamma")
 	delta, _ := e.DB.BySlug("delta")
 	const event = `insert into audit_event (id, at, actor_kind, action) values (gen_random_uuid(), now(), 'system', 'x')`
@@ -106,6 +108,7 @@ func TestMigratedTablesBelongToTheirTenant(t *testing.T) {
 		{"truncate audit_event", "42501"},
 		{"select action from audit_event_default", "42501"},
 		{"delete from audit_event_default", "42501"},
+		{"select action from audit_event_2027", "42501"},
 		{"select version_id from goose_db_version", "42501"},
 		{"alter table pet add column x text", "42501"},
 		{"drop table pet", "42501"},
@@ -260,4 +263,27 @@ func TestNewTenantUnderWayIsMigratedToo(t *testing.T) {
 		t.Errorf("a tenant begun by the old program and finished by the new one is on %d", v["gamma"])
 	}
 	served(t, e.DB)
+}
+
+func TestMigrationOutsideOfATransaction(t *testing.T) {
+	t.Parallel()
+	e := fleet(t)
+	o := upgrader(t, e, nextMigration, "-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently unit_oid_ix on unit (oid);\n", "-- +goose Up\nalter table pet add column age int;\n")
+	if done, err := o.Migrate(context.Background(), tenancy.MigrateOptions{}); err != nil {
+		t.Fatalf("%v: %+v", err, done)
+	}
+	want := shapeOf(t, e.DSN, "t_alpha")
+	if !strings.Contains(want, "unit_oid_ix") || !strings.Contains(want, "pet.age") {
+		t.Error("migrations are missing")
+	}
+	for _, tn := range e.DB.Tenants() {
+		if got := shapeOf(t, e.DSN, tn.Schema); got != want {
+			t.Errorf("%s differs from alpha:\n%s", tn.Slug, differ(want, got))
+		}
+		if v := versions(t, o)[tn.Slug]; v != nextVersion+2 {
+			t.Errorf("%s is on %d", tn.Slug, v)
+		}
+	}
+	served(t, e.DB)
+	isolated(t, o)
 }

@@ -27,6 +27,8 @@ type Operator struct {
 	tenant fs.FS         // tenant migrations, without the snapshot
 	server int           // server_version_num
 	makers chan struct{} // provisioners at work
+
+	migrations []migration // in their order
 }
 
 // OperatorConfig says what an Operator works on.
@@ -76,6 +78,10 @@ func OpenOperator(ctx context.Context, cfg OperatorConfig) (*Operator, error) {
 		if o.tenant, err = tenantMigrations(); err != nil {
 			return nil, err
 		}
+	}
+	if o.migrations, err = readMigrations(o.tenant); err != nil {
+		pool.Close()
+		return nil, err
 	}
 	return o, nil
 }

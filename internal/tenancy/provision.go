@@ -259,7 +259,7 @@ func (o *Operator) record(ctx context.Context, id ID, process, name string, run 
 	var step int64
 	err := pgx.ErrNoRows
 	for errors.Is(err, pgx.ErrNoRows) { // somebody else took this attempt's number: take the next
-		err = o.pool.QueryRow(ctx, sqlBeginStep, id, process, name, time.Now()).Scan(&step)
+		err = o.pool.QueryRow(ctx, sqlBeginStep, id, process, name, time.Now()).Scan(nil, &step)
 	}
 	if err != nil {
 		return fmt.Errorf("record step %s: %w", name, err)
@@ -269,7 +269,7 @@ func (o *Operator) record(ctx context.Context, id ID, process, name string, run 
 	if err != nil {
 		outcome, detail = "failed", err.Error()
 	}
-	_, werr := o.pool.Exec(context.WithoutCancel(ctx), "update control.step set finished_at = $2, outcome = $3, detail = $4 where id = $1",
+	_, werr := o.pool.Exec(context.WithoutCancel(ctx), "update control.step set finished_at = $2, outcome = $3, detail = $4 where id = $1"+swiftly,
 		step, time.Now(), outcome, detail)
 	return errors.Join(err, werr)
 }
@@ -279,8 +279,12 @@ insert into control.step (tenant, process, name, attempt, started_at)
 select $1, $2, $3, coalesce(max(attempt), 0) + 1, $4
   from control.step
  where tenant = $1 and process = $2 and name = $3
-on conflict (tenant, process, name, attempt) do nothing
-returning id`
+on conflict (tenant, process, name, attempt) do nothing` + swiftly + `, id`
+
+// swiftly ends a statement whose commit need not wait for the disk: after a crash
+// of the server a mark may be missing, never the work that it speaks of.
+const swiftly = `
+returning set_config('synchronous_commit', 'off', true)`
 
 func (o *Operator) stepRole(ctx context.Context, t *entry, _ Spec) error {
 	return o.locked(ctx, lockRoles, func(conn *pgxpool.Conn) error {
@@ -334,7 +338,9 @@ func (o *Operator) stepSchema(ctx context.Context, t *entry, _ Spec) error {
 	}
 	latest, err := o.Latest()
 	if err == nil && version < latest {
-		_, err = o.migrateOne(ctx, t, nil)
+		u := &upgrader{o: o}
+		defer u.close()
+		_, err = u.migrateOne(ctx, t)
 	}
 	return err
 }

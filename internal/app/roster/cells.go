@@ -3,6 +3,7 @@ package roster
 import (
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -71,13 +72,35 @@ func (e extra) meta(r *oneroster.Record) {
 	}
 }
 
+// cell writes the JSON object, names in order: one content has one text.
 func (e extra) cell(empty string) string {
 	if len(e) == 0 {
 		return empty
 	}
-	b, err := json.Marshal(map[string]string(e))
-	if err != nil {
-		return empty // a map of strings always marshals
+	names := make([]string, 0, 16)
+	for name := range e {
+		names = append(names, name)
 	}
-	return string(b)
+	slices.Sort(names)
+	b := make([]byte, 0, 256)
+	for i, name := range names {
+		b = append(b, "{,"[min(i, 1)])
+		b = append(appendJSON(b, name), ':')
+		b = appendJSON(b, e[name])
+	}
+	return string(append(b, '}'))
+}
+
+// appendJSON writes a string; the ordinary one, which needs no escapes, quickly.
+func appendJSON(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {
+			quoted, err := json.Marshal(s)
+			if err != nil {
+				return append(b, `""`...) // a string always marshals
+			}
+			return append(b, quoted...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }

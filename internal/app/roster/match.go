@@ -118,7 +118,7 @@ func (r *run) personRow(rec *oneroster.Record, id uuid.UUID, who rowIdentity) ([
 	if birth == "" && who.hetu != (hetu.Hetu{}) {
 		birth = who.hetu.BirthDate().Format("2006-01-02")
 	}
-	cipher, hash, err := r.sealHetu(who.hetu)
+	cipher, hash, err := r.sealHetu(who.hetu, who.code)
 	if err != nil {
 		return nil, err
 	}

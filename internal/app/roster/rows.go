@@ -299,7 +299,7 @@ func (r *run) userRow(rec *oneroster.Record, m mark) ([]string, error) {
 		x["password"] = sealed
 	}
 	h, userIDs, identifier := hiddenHetu(rec, x)
-	cipher, hash, err := r.sealHetu(h)
+	cipher, hash, err := r.sealHetu(h, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +321,8 @@ const (
 	contextSecret = "roster.password"
 )
 
-func (r *run) sealHetu(h hetu.Hetu) (cipher, hash string, err error) {
+// sealHetu gives the cells of a hetu; code is its keyed hash where it is known.
+func (r *run) sealHetu(h hetu.Hetu, code []byte) (cipher, hash string, err error) {
 	if h == (hetu.Hetu{}) {
 		return tenancy.Null, tenancy.Null, nil
 	}
@@ -330,11 +331,12 @@ func (r *run) sealHetu(h hetu.Hetu) (cipher, hash string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("encrypt hetu: %w", err)
 	}
-	s, err := r.keys.Hash(plain)
-	if err != nil {
-		return "", "", fmt.Errorf("hash hetu: %w", err)
+	if code == nil {
+		if code, err = r.keys.Hash(plain); err != nil {
+			return "", "", fmt.Errorf("hash hetu: %w", err)
+		}
 	}
-	return cellBytes(c), cellBytes(s), nil
+	return cellBytes(c), cellBytes(code), nil
 }
 
 const sealedPrefix = "sealed:"

@@ -54,6 +54,7 @@ type run struct {
 	opts    Options
 	keys    *keys.Keyset
 	at      time.Time
+	atCell  string
 	seq     int
 	seqCell string
 	first   bool // the tenant had no import before
@@ -101,7 +102,7 @@ type tally struct{ active, removed int }
 
 func newRun(ctx context.Context, tx tenancy.Read, src source, o Options, k *keys.Keyset, at time.Time) (*run, error) {
 	h, err := newHasher(k)
-	return &run{ctx: ctx, tx: tx, src: src, opts: o, keys: k, at: at, hash: h, spooled: newSpooled(src),
+	return &run{ctx: ctx, tx: tx, src: src, opts: o, keys: k, at: at, atCell: cellTime(at), hash: h, spooled: newSpooled(src),
 		known: map[oneroster.Type]map[key]*stored{}, unitOf: map[uuid.UUID]int32{}, owners: map[key][]key{},
 		counts: map[oneroster.Type]*Counts{}, schools: map[school]*tally{}, seqCell: tenancy.Null,
 		gone: map[oneroster.Type][]uuid.UUID{}, goneEnrol: map[uuid.UUID]struct{}{}, touched: map[uuid.UUID]struct{}{}, states: map[oneroster.Type]digest{}}, err
@@ -409,7 +410,7 @@ func (r *run) setSeq(n int) {
 // of the import otherwise.
 func (r *run) modifiedAt(rec *oneroster.Record) string {
 	if r.src.Full() || rec.LastModified.IsZero() {
-		return cellTime(r.at)
+		return r.atCell
 	}
 	return cellTime(rec.LastModified)
 }
