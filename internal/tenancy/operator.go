@@ -59,7 +59,7 @@ func OpenOperator(ctx context.Context, cfg OperatorConfig) (*Operator, error) {
 		return nil, fmt.Errorf("parse database url: %w", err)
 	}
 	if pc.MaxConns = 10; cfg.Conns > 0 {
-		pc.MaxConns = int32(max(2, cfg.Conns)) //nolint:gosec // a handful
+		pc.MaxConns = int32(max(2, cfg.Conns))
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {

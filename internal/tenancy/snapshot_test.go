@@ -103,7 +103,7 @@ func dump(t *testing.T, dsn string) {
 		}
 		b.WriteString(strings.ReplaceAll(line, "t_scratch.", "") + "\n")
 	}
-	if err := os.WriteFile(filepath.Join("..", "..", "schemas", schemas.Snapshot), []byte(b.String()), 0o644); err != nil { //nolint:gosec // a source file
+	if err := os.WriteFile(filepath.Join("..", "..", "schemas", schemas.Snapshot), []byte(b.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

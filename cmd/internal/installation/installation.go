@@ -213,10 +213,10 @@ func or(a, b string) string {
 // secretFile reads a secret, making it when there is none: linked into place, so
 // that of two that race both read the winner's.
 func secretFile(path string) ([]byte, error) {
-	b, err := os.ReadFile(path) //nolint:gosec // the operator names it
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = makeSecret(path); err == nil {
-			b, err = os.ReadFile(path) //nolint:gosec // as above
+			b, err = os.ReadFile(path)
 		}
 	}
 	if err != nil {
@@ -230,7 +230,7 @@ func secretFile(path string) ([]byte, error) {
 }
 
 func makeSecret(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the server's user passes through
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
 	var raw [32]byte

@@ -80,7 +80,7 @@ func generateRun(cmd *cobra.Command, o *generateOptions) error {
 		return &kit.Exit{Code: kit.ExitInvalid, Err: err}
 	}
 	tmp := fmt.Sprintf("%s.part%d", o.out, os.Getpid())
-	f, err := os.Create(tmp) //nolint:gosec // the user names it
+	f, err := os.Create(tmp)
 	if err != nil {
 		return err
 	}

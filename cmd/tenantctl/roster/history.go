@@ -121,7 +121,7 @@ delete it. It is written whole or not at all.`,
 			return k.Change(cmd.Context(), cmd, args[0], func(in *installation.Installation) error {
 				return within(cmd.Context(), in, args[0], func(s *roster.Service, t tenancy.Tenant) error {
 					tmp := fmt.Sprintf("%s.part%d", out, os.Getpid())
-					f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the operator names it
+					f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 					if err != nil {
 						return err
 					}

@@ -65,7 +65,7 @@ func openFile(ctx context.Context, k *kit.Kit, name string) (*file, error) {
 	if fi.IsDir() {
 		return zipFolder(name)
 	}
-	f, err := os.Open(name) //nolint:gosec // the operator names it
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func zipFolder(dir string) (*file, error) {
 }
 
 func zipOne(z *zip.Writer, dir, name string) error {
-	in, err := os.Open(filepath.Join(dir, name)) //nolint:gosec // the operator names it
+	in, err := os.Open(filepath.Join(dir, name))
 	if err != nil {
 		return err
 	}

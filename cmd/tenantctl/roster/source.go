@@ -81,7 +81,7 @@ func (o *importOptions) refused(rep *profile.Report) error {
 }
 
 func loadProfile(name string) (*profile.Profile, error) {
-	f, err := os.Open(name) //nolint:gosec // the operator names it
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, fault.New(fault.NotFound, "roster.error.nofile", "%w; make one with: tenantctl roster profile suggest FILE", err)
 	}

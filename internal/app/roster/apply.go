@@ -153,7 +153,7 @@ func (r *run) place(rec *oneroster.Record, s *stored) {
 	case oneroster.AcademicSessions:
 		sp := span{rec.Get("startDate"), rec.Get("endDate")}
 		if s.aux < 0 {
-			s.aux = int32(len(r.spans)) //nolint:gosec // terms of one municipality
+			s.aux = int32(len(r.spans))
 			r.spans = append(r.spans, sp)
 			return
 		}
@@ -331,7 +331,7 @@ func (r *run) newUser(rec *oneroster.Record, s *stored, send func([]string) erro
 		return err
 	}
 	person, isNew := r.people.find(rec.SourcedID, &who)
-	s.aux = int32(len(r.persons)) //nolint:gosec // people of one municipality
+	s.aux = int32(len(r.persons))
 	r.persons = append(r.persons, person)
 	r.touch(person)
 	if !isNew {

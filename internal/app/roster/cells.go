@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"digione/internal/app/roster/oneroster"
 	"digione/internal/tenancy"
 )
@@ -21,13 +19,6 @@ func cellBytes(b []byte) string {
 		return tenancy.Null
 	}
 	return `\x` + hex.EncodeToString(b)
-}
-
-func cellID(id uuid.UUID) string {
-	if id == uuid.Nil {
-		return tenancy.Null
-	}
-	return id.String()
 }
 
 func cellOr(s, empty string) string {

@@ -50,7 +50,7 @@ func (r *run) load(t oneroster.Type) error {
 		}
 		switch t {
 		case oneroster.AcademicSessions:
-			s.aux = int32(len(r.spans)) //nolint:gosec // terms of one municipality
+			s.aux = int32(len(r.spans))
 			r.spans = append(r.spans, span{from, to})
 		case oneroster.Users, oneroster.Roles, oneroster.Enrollments:
 			s.aux = r.personIndex(person, byPerson)
@@ -106,7 +106,7 @@ func (r *run) personIndex(id uuid.UUID, seen map[uuid.UUID]int32) int32 {
 	if i, ok := seen[id]; ok {
 		return i
 	}
-	i := int32(len(r.persons)) //nolint:gosec // people of one municipality
+	i := int32(len(r.persons))
 	r.persons = append(r.persons, id)
 	seen[id] = i
 	return i

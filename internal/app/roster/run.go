@@ -311,7 +311,7 @@ func (r *run) unitIndex(id uuid.UUID) int32 {
 	}
 	i, ok := r.unitOf[id]
 	if !ok {
-		i = int32(len(r.units)) //nolint:gosec // schools of one municipality
+		i = int32(len(r.units))
 		r.units = append(r.units, id)
 		r.unitOf[id] = i
 	}

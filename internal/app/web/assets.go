@@ -105,11 +105,11 @@ func squeeze(ext string, b []byte) (br, gz []byte) {
 	}
 	var bb, gb bytes.Buffer
 	bw := brotli.NewWriterLevel(&bb, brotli.BestCompression)
-	bw.Write(b)
-	bw.Close()
+	_, _ = bw.Write(b) // into memory: it cannot fail
+	_ = bw.Close()
 	gw, _ := gzip.NewWriterLevel(&gb, gzip.BestCompression)
-	gw.Write(b)
-	gw.Close()
+	_, _ = gw.Write(b)
+	_ = gw.Close()
 	return bb.Bytes(), gb.Bytes()
 }
 

@@ -31,7 +31,7 @@ func (r *Router) answer(c *fiber.Ctx, rq *Request, err error) {
 	}
 	if perr := r.errorPage(c, rq, status, key); perr != nil {
 		r.cfg.Log.Error("error page failed", "request", rq.ID, "error", perr.Error())
-		c.Status(fiber.StatusInternalServerError).SendString(rq.ID)
+		_ = c.Status(fiber.StatusInternalServerError).SendString(rq.ID)
 	}
 }
 

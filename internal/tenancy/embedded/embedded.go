@@ -295,7 +295,7 @@ func (p place) launch(bin string, port int, o Options) (*exec.Cmd, error) {
 	for _, s := range append(settings, o.Settings...) {
 		args = append(args, "-c", s)
 	}
-	cmd := exec.Command(filepath.Join(bin, "postgres"), args...) //nolint:gosec // the system's own binary
+	cmd := exec.Command(filepath.Join(bin, "postgres"), args...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, p.data
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: p.cred}
 	if err := cmd.Start(); err != nil {

@@ -23,7 +23,7 @@ func locate(dir string) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // must be passable for the server's user
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return place{}, fmt.Errorf("make data folder: %w; choose another with --data", err)
 	}
 	p := place{dir: dir, data: filepath.Join(dir, "postgres")}
@@ -38,7 +38,7 @@ func locate(dir string) (place, error) {
 	}
 	sum := sha256.Sum256([]byte(dir))
 	base := filepath.Join("/var/lib/digione", hex.EncodeToString(sum[:6]))
-	if err := os.MkdirAll(base, 0o755); err != nil { //nolint:gosec // as above
+	if err := os.MkdirAll(base, 0o755); err != nil {
 		return place{}, fmt.Errorf("the user postgres cannot enter %s, and no other place can be made: %w", dir, err)
 	}
 	p.data = filepath.Join(base, "postgres")

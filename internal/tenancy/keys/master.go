@@ -19,7 +19,7 @@ import (
 // File returns the master key in a file, making it when there is none. It is
 // for development and small installations: who reads the file reads everything.
 func File(path string) (Master, error) {
-	b, err := os.ReadFile(path) //nolint:gosec // the operator names it
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		b, err = makeFile(path)
 	}
@@ -53,7 +53,7 @@ func makeFile(path string) ([]byte, error) {
 	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	return os.ReadFile(path) //nolint:gosec // as above
+	return os.ReadFile(path)
 }
 
 // KMSClient is the part of AWS KMS that wraps keysets.

@@ -142,7 +142,7 @@ func (c *Catcher) read(name string) (b []byte, ok bool, err error) {
 	if !fileName.MatchString(name) {
 		return nil, false, nil
 	}
-	b, err = os.ReadFile(filepath.Join(c.dir, name)) //nolint:gosec // the form of the name was checked
+	b, err = os.ReadFile(filepath.Join(c.dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}

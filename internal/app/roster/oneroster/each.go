@@ -2,6 +2,7 @@ package oneroster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -53,7 +54,7 @@ func (p *Package) eachRow(ctx context.Context, t *Table, f func(*rows) error) er
 
 // eachFault: damage now means that the file is not the one that was checked.
 func (p *Package) eachFault(t *Table, err error) error {
-	if damaged(err) || err == io.EOF {
+	if damaged(err) || errors.Is(err, io.EOF) {
 		return fault.New(fault.Conflict, "roster.package.changed",
 			"%s of %s changed after it was checked; check it again", t.Type.FileName(), p.name)
 	}

@@ -222,11 +222,11 @@ func (w *Writer) row(r *Record) {
 	for _, m := range r.Meta {
 		w.sep(m.Value)
 	}
-	w.keep(w.out.WriteByte('\n'))
+	_ = w.keep(w.out.WriteByte('\n'))
 }
 
 func (w *Writer) sep(v string) {
-	w.keep(w.out.WriteByte(','))
+	_ = w.keep(w.out.WriteByte(','))
 	w.cell(v)
 }
 
@@ -237,7 +237,7 @@ func (w *Writer) cell(v string) {
 		v = `"` + strings.ReplaceAll(v, `"`, `""`) + `"`
 	}
 	_, err := w.out.WriteString(v)
-	w.keep(err)
+	_ = w.keep(err)
 }
 
 func (w *Writer) line(cells []string) {
@@ -245,7 +245,7 @@ func (w *Writer) line(cells []string) {
 	for _, c := range cells[1:] {
 		w.sep(c)
 	}
-	w.keep(w.out.WriteByte('\n'))
+	_ = w.keep(w.out.WriteByte('\n'))
 }
 
 func (w *Writer) flush() error {
