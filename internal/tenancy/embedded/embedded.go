@@ -120,6 +120,7 @@ func (s *Server) ensure(ctx context.Context, o Options) error {
 	if err := s.place.init(ctx, bin, password); err != nil {
 		return err
 	}
+	s.place.endOrphans()
 	port, err := s.place.port()
 	if err != nil {
 		return err
@@ -192,7 +193,7 @@ func (p place) running() (pid, port int, ok bool) {
 	}
 	pid, err1 := strconv.Atoi(strings.TrimSpace(lines[0]))
 	port, err2 := strconv.Atoi(strings.TrimSpace(lines[3]))
-	if err1 != nil || err2 != nil || syscall.Kill(pid, 0) != nil {
+	if err1 != nil || err2 != nil || reaped(pid) || syscall.Kill(pid, 0) != nil {
 		return 0, 0, false
 	}
 	// After a crash of the machine the number may be another program's.
@@ -201,6 +202,34 @@ func (p place) running() (pid, port int, ok bool) {
 		return 0, 0, false
 	}
 	return pid, port, true
+}
+
+// endOrphans ends the backends that a killed server has left at work: a new
+// server refuses to start beside them. They are known by their folder.
+func (p place) endOrphans() {
+	data, err := filepath.EvalSymlinks(p.data)
+	if err != nil {
+		return
+	}
+	for range 100 {
+		left := false
+		dirs, _ := filepath.Glob("/proc/[0-9]*/cwd")
+		for _, link := range dirs {
+			if dir, err := os.Readlink(link); err != nil || dir != data {
+				continue
+			}
+			if exe, err := os.Readlink(filepath.Join(filepath.Dir(link), "exe")); err != nil || filepath.Base(exe) != "postgres" {
+				continue
+			}
+			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link))); err == nil {
+				left = syscall.Kill(pid, syscall.SIGQUIT) == nil || left
+			}
+		}
+		if !left {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 func (p place) password() (string, error) {

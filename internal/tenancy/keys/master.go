@@ -78,7 +78,7 @@ func (m kmsMaster) Encrypt(plain, associated []byte) ([]byte, error) {
 	defer cancel()
 	out, err := m.client.Encrypt(ctx, &kms.EncryptInput{KeyId: &m.key, Plaintext: plain, EncryptionContext: tenantContext(associated)})
 	if err != nil {
-		return nil, fmt.Errorf("wrap by kms: %w", err)
+		return nil, m.explain("Encrypt", err)
 	}
 	return out.CiphertextBlob, nil
 }
@@ -88,9 +88,13 @@ func (m kmsMaster) Decrypt(sealed, associated []byte) ([]byte, error) {
 	defer cancel()
 	out, err := m.client.Decrypt(ctx, &kms.DecryptInput{KeyId: &m.key, CiphertextBlob: sealed, EncryptionContext: tenantContext(associated)})
 	if err != nil {
-		return nil, fmt.Errorf("unwrap by kms: %w", err)
+		return nil, m.explain("Decrypt", err)
 	}
 	return out.Plaintext, nil
+}
+
+func (m kmsMaster) explain(call string, err error) error {
+	return fmt.Errorf("kms:%s with key %s: %w; check that KMS can be reached and that the role may use the key, then try again", call, m.key, err)
 }
 
 func tenantContext(associated []byte) map[string]string {

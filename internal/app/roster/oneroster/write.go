@@ -250,7 +250,7 @@ func (w *Writer) line(cells []string) {
 
 func (w *Writer) flush() error {
 	if w.out != nil {
-		w.keep(w.out.Flush())
+		_ = w.keep(w.out.Flush())
 	}
 	w.t, w.out = nil, nil
 	return w.err
