@@ -6,9 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	_ "time/tzdata" // validity is meant in Finnish days, on any machine
 
@@ -17,16 +17,20 @@ import (
 )
 
 func main() {
-	// An import of a whole country's largest city stays below 300 MB: collecting
-	// at half of what lives costs a few per cent of its time.
-	debug.SetGCPercent(50)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	cmd := cli.New(os.Stdin, os.Stdout, os.Stderr)
-	err := cmd.ExecuteContext(ctx)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
+	os.Exit(code)
+}
+
+// run runs one command line and returns its exit code.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	cmd := cli.New(in, out, errOut)
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(ctx)
 	var exit *kit.Exit
 	if err != nil && !(errors.As(err, &exit) && exit.Silent) {
-		fmt.Fprintln(os.Stderr, "tenantctl:", err)
+		_, _ = fmt.Fprintln(errOut, "tenantctl:", err)
 	}
-	os.Exit(kit.Code(err))
+	return kit.Code(err)
 }

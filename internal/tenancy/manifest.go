@@ -88,6 +88,7 @@ func Diff(t Tenant, s Spec) []Change {
 	add("business_id", t.BusinessID, s.BusinessID)
 	add("organisation_oid", t.OrganisationOID, s.OrganisationOID)
 	add("ring", t.Ring, s.Ring)
+	add("cell", t.Cell, s.Cell)
 	hosts := slices.Sorted(slices.Values(s.Hosts))
 	add("hosts", strings.Join(t.Hosts, " "), strings.Join(hosts, " "))
 	from, _ := json.Marshal(t.Settings)

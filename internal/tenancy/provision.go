@@ -70,6 +70,7 @@ func (s Spec) Check() error {
 	for _, h := range s.Hosts {
 		add(CheckHost(h))
 	}
+	faults = append(faults, s.Settings.check()...)
 	return errors.Join(faults...)
 }
 

@@ -8,6 +8,9 @@ package tenancy
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -54,6 +57,30 @@ type Settings struct {
 	Declared Declared `json:"declared" yaml:"declared"`
 }
 
+var windowDay = regexp.MustCompile(`^([0-9]{4}-)?(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`)
+
+// check returns every fault of the settings.
+func (s Settings) check() []error {
+	var faults []error
+	for name, v := range map[string]float64{"removals": s.Roster.Removals, "updates": s.Roster.Updates, "school_removals": s.Roster.SchoolRemovals, "inserts": s.Roster.Inserts} {
+		if v < 0 || (v > 1 && name != "inserts") {
+			faults = append(faults, fmt.Errorf("settings.roster.%s %g: use a share between 0 and 1, such as 0.1", name, v))
+		}
+	}
+	for _, w := range s.Roster.Blackout {
+		if !windowDay.MatchString(w.From) || !windowDay.MatchString(w.To) || len(w.From) != len(w.To) {
+			faults = append(faults, fmt.Errorf("settings.roster.blackout %s to %s: use two days, as 2026-06-01 or, for every year, 06-01", w.From, w.To))
+		}
+	}
+	for field, policy := range s.Roster.Edits {
+		if policy != "keep" && policy != "overwrite" {
+			faults = append(faults, fmt.Errorf("settings.roster.edits %s: %q is neither keep nor overwrite", field, policy))
+		}
+	}
+	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return faults
+}
+
 // Declared are the counts that a municipality has declared; zero is unsaid.
 type Declared struct {
 	Schools  int `json:"schools,omitempty" yaml:"schools"`
@@ -71,6 +98,10 @@ type RosterSettings struct {
 	Floor int `json:"floor,omitempty" yaml:"floor"`
 	// Inserts is the share of new rows of a type over what is there; zero never holds.
 	Inserts float64 `json:"inserts,omitempty" yaml:"inserts"`
+	// RemovalsCount is the most removals of a type in rows, LeastRows the fewest
+	// rows that a bulk file of a type is expected to hold; zero and absent say nothing.
+	RemovalsCount int            `json:"removals_count,omitempty" yaml:"removals_count"`
+	LeastRows     map[string]int `json:"least_rows,omitempty" yaml:"least_rows"`
 	// Blackout holds every import on these days.
 	Blackout []Window `json:"blackout,omitempty" yaml:"blackout"`
 	// TwoPeople asks that a held plan be approved by another person than the planner.

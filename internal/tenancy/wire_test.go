@@ -86,7 +86,11 @@ func (w *wire) note(sql string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen = append(w.seen, sql)
-	return !w.dead && len(w.seen) == w.cut
+	if w.dead || len(w.seen) != w.cut {
+		return false
+	}
+	w.dead = true // from here on nobody gets through
+	return true
 }
 
 // hasEffect tells whether a kill at a statement is another case than one at its

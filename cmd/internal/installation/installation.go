@@ -189,6 +189,7 @@ func S3(ctx context.Context, s settings.Settings) (*s3.Client, error) {
 		return nil, err
 	}
 	return s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.DisableLogOutputChecksumValidationSkipped = true // content has a hash of its own
 		if s.S3Endpoint != "" {
 			o.BaseEndpoint, o.UsePathStyle = aws.String(s.S3Endpoint), true
 		}

@@ -67,7 +67,7 @@ var (
 		{"listen", "127.0.0.1:8080", "address to serve on"},
 		{"metrics-listen", "127.0.0.1:9090", "address for Prometheus; empty for none"},
 		{"tls", false, "users reach this host by https (a proxy in front ends TLS): secure cookies, HSTS"},
-		{"trusted-proxies", []string{}, "addresses whose X-Forwarded-For and -Proto are believed"},
+		{"trusted-proxies", []string{}, "addresses of proxies whose X-Forwarded-Host is believed"},
 		{"max-conns", 64, "most connections to PostgreSQL"},
 		{"per-tenant", 0, "most transactions of one tenant at a time (0: its cell's pool less one)"},
 		{"session-idle", time.Hour, "a session ends after this time without use"},

@@ -144,6 +144,9 @@ func (k *Kit) Print(v any, head []string, rows [][]string) error {
 	}
 	if !Terminal(k.Out) {
 		for _, r := range rows {
+			for i, cell := range r {
+				r[i] = oneCell.Replace(cell)
+			}
 			if _, err := fmt.Fprintln(k.Out, strings.Join(r, "\t")); err != nil {
 				return err
 			}
@@ -155,6 +158,9 @@ func (k *Kit) Print(v any, head []string, rows [][]string) error {
 	_, err := fmt.Fprintln(k.Out, t)
 	return err
 }
+
+// oneCell keeps a row on one line, and its columns apart.
+var oneCell = strings.NewReplacer("\n", " ", "\r", " ", "\t", " ")
 
 // PrintJSON writes one value as one line.
 func (k *Kit) PrintJSON(v any) error {

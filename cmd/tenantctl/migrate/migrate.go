@@ -73,6 +73,7 @@ With -o json one object per tenant is printed as it finishes.`,
 				switch {
 				case failed > 0:
 					k.Say("%d tenants migrated, %d failed; mend the cause (see: tenantctl doctor) and run again", n-failed, failed)
+				case err != nil:
 				case n == 0:
 					k.Say("all tenants are on this version")
 				default:

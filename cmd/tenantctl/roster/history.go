@@ -79,9 +79,10 @@ before the import. A rollback is an import itself and can be taken back.`,
 			undo := func(in *installation.Installation) error {
 				return within(cmd.Context(), in, args[0], func(s *roster.Service, t tenancy.Tenant) error {
 					b := newBar(k)
+					began := time.Now()
 					p, err := s.Rollback(cmd.Context(), t, args[1], force, o.dryRun, roster.Approval{Who: k.Actor, Reason: o.reason}, b.progress)
 					b.done()
-					if err != nil {
+					if p, err = cancelled(cmd.Context(), s, t, began, p, err); err != nil {
 						return err
 					}
 					if k.JSON() {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -131,10 +132,11 @@ func (o *importOptions) apply(ctx context.Context, in *installation.Installation
 		return printPlan(o.Kit, p)
 	}
 	b := newBar(o.Kit)
+	began := time.Now()
 	p, err := s.Apply(ctx, t, o.plan, o.approval(), b.progress)
 	b.done()
-	if err == nil && large(p) {
-		err = in.Operator.Analyze(ctx, t)
+	if p, err = cancelled(ctx, s, t, began, p, err); err == nil {
+		o.gather(ctx, in, t, p)
 	}
 	return o.outcome(p, err)
 }
@@ -142,6 +144,9 @@ func (o *importOptions) apply(ctx context.Context, in *installation.Installation
 func (o *importOptions) run(ctx context.Context, in *installation.Installation, planOnly bool) error {
 	return within(ctx, in, o.tenant, func(s *roster.Service, t tenancy.Tenant) error {
 		f, err := o.openSource(ctx, in, t)
+		if errors.Is(err, context.Canceled) {
+			return &kit.Exit{Code: kit.ExitUsage, Err: errors.New("cancelled; nothing was changed, run the command again")}
+		}
 		if err != nil {
 			return err
 		}
@@ -151,6 +156,7 @@ func (o *importOptions) run(ctx context.Context, in *installation.Installation, 
 			return err
 		}
 		b := newBar(o.Kit)
+		began := time.Now()
 		var p *roster.Plan
 		if planOnly {
 			p, err = s.Plan(ctx, t, f.Package, opts, o.Actor, b.progress)
@@ -158,14 +164,47 @@ func (o *importOptions) run(ctx context.Context, in *installation.Installation, 
 			p, err = s.Import(ctx, t, f.Package, opts, o.approval(), b.progress)
 		}
 		b.done()
+		p, err = cancelled(ctx, s, t, began, p, err)
 		switch {
 		case err == nil && planOnly && p.Held:
 			err = &roster.HeldError{Plan: p}
-		case err == nil && !planOnly && large(p):
-			err = in.Operator.Analyze(ctx, t)
+		case err == nil && !planOnly:
+			o.gather(ctx, in, t, p)
 		}
 		return o.outcome(p, err)
 	})
+}
+
+// cancelled says what a Ctrl-C has left. As a rule nothing has changed; one that
+// came while the transaction was being committed may have come too late, and
+// then the import is returned as any other.
+func cancelled(ctx context.Context, s *roster.Service, t tenancy.Tenant, began time.Time, p *roster.Plan, err error) (*roster.Plan, error) {
+	if !errors.Is(err, context.Canceled) {
+		return p, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	list, readErr := s.History(ctx, t, 100)
+	if readErr != nil {
+		return nil, &kit.Exit{Code: kit.ExitUsage, Err: fmt.Errorf("cancelled; what stands is told by: tenantctl roster history %s", t.Slug)}
+	}
+	for _, done := range list {
+		if done.AppliedAt != nil && done.AppliedAt.After(began) {
+			return done, nil
+		}
+	}
+	return nil, &kit.Exit{Code: kit.ExitUsage, Err: errors.New("cancelled; nothing was changed, run the command again")}
+}
+
+// gather brings PostgreSQL's figures of the tenant up to date after a large
+// import, which stands whether that succeeds or not.
+func (o *importOptions) gather(ctx context.Context, in *installation.Installation, t tenancy.Tenant, p *roster.Plan) {
+	if !large(p) {
+		return
+	}
+	if err := in.Operator.Analyze(ctx, t); err != nil {
+		o.Say("  note     no statistics were gathered (%v); PostgreSQL does so by itself later", err)
+	}
 }
 
 // large tells whether an import has changed so much that the planner's figures

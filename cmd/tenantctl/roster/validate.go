@@ -5,11 +5,13 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"digione/cmd/tenantctl/kit"
+	"digione/internal/app/roster"
 	"digione/internal/app/roster/oneroster"
 	"digione/internal/app/roster/profile"
 )
@@ -156,7 +158,7 @@ func newCodes(k *kit.Kit) *cobra.Command {
 		Use: "codes", Short: "List the codes of findings and the lenient repairs", Args: cobra.NoArgs,
 		Example: "  tenantctl roster codes -o json",
 		RunE: func(*cobra.Command, []string) error {
-			codes := append(oneroster.Codes(), profile.Codes()...)
+			codes := slices.Concat(oneroster.Codes(), profile.Codes(), roster.Codes())
 			rows := [][]string{}
 			for _, c := range codes {
 				rows = append(rows, []string{c.Code, c.Severity, c.Meaning, c.Next})

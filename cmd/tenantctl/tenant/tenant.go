@@ -19,7 +19,7 @@ import (
 // New returns "tenant".
 func New(k *kit.Kit) *cobra.Command {
 	cmd := &cobra.Command{Use: "tenant", Short: "Create, list, suspend and resume tenants"}
-	cmd.AddCommand(newCreate(k), newList(k), newShow(k), newSetState(k, "suspend", tenancy.Suspended), newSetState(k, "resume", tenancy.Active), newRotate(k))
+	cmd.AddCommand(newCreate(k), newList(k), newShow(k), newSetState(k, "suspend", tenancy.Suspended), newSetState(k, "resume", tenancy.Active), newRotate(k), newProvider(k))
 	return cmd
 }
 
@@ -112,6 +112,14 @@ func complete(ctx context.Context, in *installation.Installation, s tenancy.Spec
 		def(&s.NameFi, t.NameFi)
 		def(&s.MunicipalityCode, t.MunicipalityCode)
 		def(&s.Kind, t.Kind)
+	}
+	for _, f := range []struct {
+		missing bool
+		flag    string
+	}{{s.NameFi == "", "--name-fi"}, {s.MunicipalityCode == "" && (s.Kind == "" || s.Kind == "municipality"), "--municipality-code"}} {
+		if f.missing {
+			return s, existing, kit.Usage("%s is missing; an example: tenantctl tenant create vantaa --name-fi Vantaa --municipality-code 092", f.flag)
+		}
 	}
 	if err := s.Check(); err != nil {
 		return s, existing, &kit.Exit{Code: kit.ExitInvalid, Err: err}
@@ -248,7 +256,7 @@ func newRotate(k *kit.Kit) *cobra.Command {
 					return err
 				}
 				k.Say("%s has new keys; older values stay readable", t.Slug)
-				return nil
+				return k.Print(t, head, [][]string{row(t)})
 			})
 		},
 	}

@@ -2,6 +2,7 @@ package objects
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +35,8 @@ func (f folder) Put(_ context.Context, path string, r io.ReadSeeker, _ int64) (e
 		return err
 	}
 	// Written beside and renamed: a kill leaves the old file or the new one.
-	tmp := fmt.Sprintf("%s.part%d", path, os.Getpid())
+	// The name is one that no key can have.
+	tmp := path + ".part-" + rand.Text()
 	w, err := f.root.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

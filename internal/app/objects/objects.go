@@ -47,7 +47,7 @@ func path(id tenancy.ID, key string) (string, error) {
 	if _, err := tenancy.ParseID(string(id)); err != nil {
 		return "", err
 	}
-	if !keyForm.MatchString(key) || strings.Contains(key, "..") || len(key) > 500 {
+	if !keyForm.MatchString(key) || strings.Contains(key, "..") || strings.HasPrefix(key, "tnt_") || len(key) > 500 {
 		return "", fmt.Errorf("object key %q: use a-z, 0-9, hyphen, dot and slash", key)
 	}
 	return string(id) + "/" + key, nil

@@ -26,10 +26,7 @@ type bucketStore struct {
 // Prepare asks whether the bucket is there for us: prefixes need no making.
 func (b bucketStore) Prepare(ctx context.Context, _ string) error {
 	_, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.bucket})
-	if err != nil {
-		return fmt.Errorf("bucket %s: %w; does it exist, and may this role use it?", b.bucket, err)
-	}
-	return nil
+	return explain(err, b.bucket, "bucket "+b.bucket)
 }
 
 func (b bucketStore) Put(ctx context.Context, path string, r io.ReadSeeker, size int64) error {
@@ -38,7 +35,7 @@ func (b bucketStore) Put(ctx context.Context, path string, r io.ReadSeeker, size
 		in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, &b.kmsKey
 	}
 	_, err := b.client.PutObject(ctx, in)
-	return err
+	return explain(err, b.bucket, "write")
 }
 
 func (b bucketStore) Get(ctx context.Context, path string) (io.ReadCloser, error) {
@@ -47,14 +44,38 @@ func (b bucketStore) Get(ctx context.Context, path string) (io.ReadCloser, error
 		return nil, fs.ErrNotExist
 	}
 	if err != nil {
-		return nil, err
+		return nil, explain(err, b.bucket, "read")
 	}
 	return out.Body, nil
 }
 
 func (b bucketStore) Delete(ctx context.Context, path string) error {
 	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.bucket, Key: &path})
-	return err
+	return explain(err, b.bucket, "delete")
+}
+
+// explain puts what to do about it behind an error of S3.
+func explain(err error, bucket, what string) error {
+	if err == nil {
+		return nil
+	}
+	code := ""
+	if e := interface{ ErrorCode() string }(nil); errors.As(err, &e) {
+		code = e.ErrorCode()
+	}
+	next := "check --s3-endpoint, AWS_REGION and the network, then run it again"
+	switch code {
+	case "NoSuchKey":
+		next = "there is no such object; see what is there: aws s3 ls s3://" + bucket
+	case "NoSuchBucket", "NotFound":
+		next = "there is no bucket " + bucket + " here; check its name and AWS_REGION"
+	case "AccessDenied", "Forbidden", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken":
+		next = "the credentials do not open bucket " + bucket + "; check AWS_PROFILE or the role of this machine"
+	}
+	if strings.Contains(err.Error(), "failed to refresh cached credentials") {
+		next = "there are no AWS credentials; set AWS_PROFILE, or give this machine a role"
+	}
+	return fmt.Errorf("%s: %w; %s", what, err, next)
 }
 
 // Fetch copies s3://bucket/key into a nameless scratch file: rosters that a
@@ -66,7 +87,7 @@ func Fetch(ctx context.Context, client *s3.Client, url string) (io.ReadSeekClose
 	}
 	out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)})
 	if err != nil {
-		return nil, 0, fmt.Errorf("read %s: %w", url, err)
+		return nil, 0, explain(err, bucket, "read "+url)
 	}
 	defer func() { _ = out.Body.Close() }()
 	f, err := scratch()

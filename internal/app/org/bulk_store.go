@@ -14,16 +14,16 @@ import (
 // Units takes the organisations of an import.
 var Units = tenancy.Bulk{
 	Table: "unit",
-	Columns: []string{"id", "parent", "kind", "name", "school_code", "oid", "source", "sourced_id", "status",
+	Columns: []string{"id", "parent", "kind", "name", "name_sv", "school_code", "oid", "source", "sourced_id", "status",
 		"date_last_modified", "row_hash", "imported_in", "extra"},
 	Update: sqlUpdateUnits, Remove: sqlRemoveUnits,
 }
 
 const sqlUpdateUnits = `
 update unit u
-   set parent = n.parent, kind = n.kind, name = n.name, school_code = n.school_code, oid = n.oid, sourced_id = n.sourced_id,
+   set parent = n.parent, kind = n.kind, name = n.name, name_sv = n.name_sv, school_code = n.school_code, oid = n.oid, sourced_id = n.sourced_id,
        status = n.status, date_last_modified = n.date_last_modified, row_hash = n.row_hash, extra = n.extra::jsonb
-  from jsonb_to_recordset(@rows::jsonb) as n(id uuid, parent uuid, kind text, name text, school_code text, oid text, sourced_id text,
+  from jsonb_to_recordset(@rows::jsonb) as n(id uuid, parent uuid, kind text, name text, name_sv text, school_code text, oid text, sourced_id text,
        status text, date_last_modified timestamptz, row_hash bytea, extra text)
  where u.id = n.id`
 

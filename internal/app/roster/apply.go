@@ -337,7 +337,7 @@ func (r *run) newUser(rec *oneroster.Record, s *stored, send func([]string) erro
 	if !isNew {
 		return nil
 	}
-	row, err := r.personRow(rec, person, who)
+	row, err := r.personRow(rec, person, who, true)
 	if err != nil {
 		return err
 	}
@@ -373,7 +373,7 @@ func (r *run) changeUser(rec *oneroster.Record, s *stored, _ *changed) ([]string
 	}
 	person := r.persons[s.aux]
 	r.people.settle(rec.SourcedID, person, &who)
-	row, err := r.personRow(rec, person, who)
+	row, err := r.personRow(rec, person, who, false)
 	if err != nil {
 		return nil, err
 	}

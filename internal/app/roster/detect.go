@@ -53,8 +53,12 @@ func (r *run) eachEdit(rec *oneroster.Record, f func(edit, string)) {
 		if !ok {
 			return
 		}
+		policy := e.policy
+		if p := r.policies[string(k.t)+"."+e.field]; p != "" {
+			policy = p
+		}
 		if rec.Get(e.field) != e.edited {
-			f(e, e.policy)
+			f(e, policy)
 		}
 	}
 }
@@ -62,11 +66,13 @@ func (r *run) eachEdit(rec *oneroster.Record, f func(edit, string)) {
 // thresholds are the shares that a plan may change without asking.
 type thresholds struct {
 	removals, updates, inserts, school float64
-	floor                              int
+	floor, removalsCount               int
+	least                              map[string]int
 }
 
 func thresholdsOf(s tenancy.RosterSettings) thresholds {
-	t := thresholds{removals: 0.10, updates: 0.75, school: 0.25, floor: 10, inserts: s.Inserts}
+	t := thresholds{removals: 0.10, updates: 0.75, school: 0.25, floor: 10, inserts: s.Inserts,
+		removalsCount: s.RemovalsCount, least: s.LeastRows}
 	for _, set := range []struct {
 		to   *float64
 		from float64
@@ -108,6 +114,7 @@ func (r *run) typeHolds(l thresholds) []Hold {
 			continue
 		}
 		base := r.active(t)
+		out = append(out, r.countHolds(t, c, base, l)...)
 		if base < l.floor {
 			continue
 		}
@@ -124,6 +131,21 @@ func (r *run) typeHolds(l thresholds) []Hold {
 						100*float64(rule.n)/float64(base), 100*rule.share)})
 			}
 		}
+	}
+	return out
+}
+
+// countHolds are the limits in rows rather than shares, where a tenant has set any.
+func (r *run) countHolds(t oneroster.Type, c *Counts, base int, l thresholds) []Hold {
+	var out []Hold
+	if l.removalsCount > 0 && c.Remove > l.removalsCount {
+		out = append(out, Hold{Rule: RuleRemovals, Type: string(t), Count: c.Remove, Of: base, Limit: l.removalsCount,
+			Message: fmt.Sprintf("remove %d %s (limit %d)", c.Remove, t, l.removalsCount)})
+	}
+	rows := c.Insert + c.Update + c.Reactivate + c.Unchanged
+	if least := l.least[string(t)]; rows < least && r.src.Mode(t) == oneroster.Bulk {
+		out = append(out, Hold{Rule: RuleLeastRows, Type: string(t), Count: rows, Of: base, Limit: least,
+			Message: fmt.Sprintf("only %d rows of %s; at least %d are expected", rows, t, least)})
 	}
 	return out
 }
@@ -216,6 +238,15 @@ const (
 	codeStranded = "R202"
 	codeStale    = "R203"
 )
+
+// Codes lists the codes of findings that a plan adds to those of the package.
+func Codes() []oneroster.CodeInfo {
+	return []oneroster.CodeInfo{
+		{Code: codeReuse, Severity: "warning", Meaning: "a sourcedId has a new name, username and identifier", Next: "ask the source whether the id was given to another person"},
+		{Code: codeStranded, Severity: "warning", Meaning: "active enrollments of users or classes that the package removes", Next: "remove the enrollments in the source too"},
+		{Code: codeStale, Severity: "warning", Meaning: "delta rows older than what the tenant has", Next: "send the newest state of the rows"},
+	}
+}
 
 // warnings are findings that need what the tenant has.
 func (r *run) warnings() ([]oneroster.Finding, error) {

@@ -107,7 +107,7 @@ func (m *matcher) settle(sourcedID string, person uuid.UUID, who *rowIdentity) {
 }
 
 // personRow is the golden record that a users row proposes.
-func (r *run) personRow(rec *oneroster.Record, id uuid.UUID, who rowIdentity) ([]string, error) {
+func (r *run) personRow(rec *oneroster.Record, id uuid.UUID, who rowIdentity, isNew bool) ([]string, error) {
 	x := extra{}
 	x.meta(rec)
 	given := rec.Get("givenName")
@@ -115,7 +115,8 @@ func (r *run) personRow(rec *oneroster.Record, id uuid.UUID, who rowIdentity) ([
 		given += " " + m
 	}
 	birth := r.births[keyOf(rec.SourcedID)]
-	if birth == "" && who.hetu != (hetu.Hetu{}) {
+	// A date that was delivered before outranks that of the hetu.
+	if birth == "" && isNew && who.hetu != (hetu.Hetu{}) {
 		birth = who.hetu.BirthDate().Format("2006-01-02")
 	}
 	cipher, hash, err := r.sealHetu(who.hetu, who.code)

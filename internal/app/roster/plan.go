@@ -73,7 +73,7 @@ func (s *Service) Plan(ctx context.Context, t tenancy.Tenant, p Package, o Optio
 		if err != nil {
 			return err
 		}
-		r.progress = progress
+		r.progress, r.policies = progress, t.Settings.Roster.Edits
 		return s.foresee(r, t, pkg, p, plan, Approval{})
 	}, within)
 	if err != nil {
@@ -238,7 +238,7 @@ func (s *Service) Import(ctx context.Context, t tenancy.Tenant, p Package, o Opt
 		if err != nil {
 			return err
 		}
-		r.progress, r.twice = progress, true
+		r.progress, r.twice, r.policies = progress, true, t.Settings.Roster.Edits
 		if err := s.foresee(r, t, pkg, p, plan, a); err != nil {
 			return err
 		}
@@ -389,7 +389,7 @@ func (s *Service) execute(ctx context.Context, tx tenancy.Write, t tenancy.Tenan
 		return err
 	}
 	if !plan.Empty() {
-		if err := s.change(ctx, tx, ks, plan, p, began, progress); err != nil {
+		if err := s.change(ctx, tx, t, ks, plan, p, began, progress); err != nil {
 			return err
 		}
 	}
@@ -397,7 +397,7 @@ func (s *Service) execute(ctx context.Context, tx tenancy.Write, t tenancy.Tenan
 }
 
 // change runs the engine over the source of a stored plan, writing.
-func (s *Service) change(ctx context.Context, tx tenancy.Write, ks *keys.Keyset, plan *Plan, p *Package, began time.Time, progress Progress) error {
+func (s *Service) change(ctx context.Context, tx tenancy.Write, t tenancy.Tenant, ks *keys.Keyset, plan *Plan, p *Package, began time.Time, progress Progress) error {
 	src, closeSource, err := s.sourceOf(ctx, tx.Read, plan, p, ks, progress)
 	if err != nil {
 		return err
@@ -407,7 +407,7 @@ func (s *Service) change(ctx context.Context, tx tenancy.Write, ks *keys.Keyset,
 	if err != nil {
 		return err
 	}
-	r.write, r.first, r.progress = &tx, plan.baseSeq == 0, progress
+	r.write, r.first, r.progress, r.policies = &tx, plan.baseSeq == 0, progress, t.Settings.Roster.Edits
 	r.setSeq(plan.seq)
 	if pkg, ok := src.(packageSource); ok {
 		if err := r.check(pkg.Package, *p, nil); err != nil {

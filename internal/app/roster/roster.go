@@ -66,6 +66,7 @@ const (
 	RuleRekey          = "rekey"
 	RuleBlackout       = "blackout"
 	RuleNoDelete       = "no-delete"
+	RuleLeastRows      = "least-rows"
 )
 
 // Conflict is a field that was edited in DigiOne and that the source delivers

@@ -123,7 +123,7 @@ func (r *run) unitRow(rec *oneroster.Record, m mark) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	row := []string{m.id.String(), parent, kind, rec.Get("name"), code, oid}
+	row := []string{m.id.String(), parent, kind, rec.Get("name"), x["metadata.nameSv"], code, oid}
 	return append(append(row, r.tail(rec, m)...), x.cell("{}")), nil
 }
 

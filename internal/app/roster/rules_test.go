@@ -401,3 +401,65 @@ func TestOtherTenantSeesNothing(t *testing.T) {
 		t.Errorf("the twin's export: %v %v", rows, err)
 	}
 }
+
+func TestLocalEditsAreConflicts(t *testing.T) {
+	t.Parallel()
+	w, first := settle(t, 100)
+	var id string
+	for k := range lines(t, first) {
+		if strings.HasPrefix(k, "classes ") && (id == "" || k < "classes "+id) {
+			id = strings.TrimPrefix(k, "classes ")
+		}
+	}
+	if err := w.svc.Edit(ctx, w.tenant, oneroster.Classes, id, "location", "A 12", "rehtori"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.export()["classes "+id]; !strings.Contains(got, "A 12") {
+		t.Fatalf("the edit does not hold: %s", got)
+	}
+	if c := total(w.load(rezip(t, first), roster.Options{}, roster.Approval{})); c.Insert+c.Update+c.Remove+c.Reactivate != 0 {
+		t.Errorf("the same roster after an edit: %+v", c)
+	}
+	changed := edited(t, first, oneroster.Bulk, nil, func(r *oneroster.Record) bool {
+		if r.SourcedID == id && r.Table.Type == oneroster.Classes {
+			set(r, "title", "Uusi nimi")
+			set(r, "location", "B 7")
+		}
+		return true
+	})
+	p := w.load(changed, roster.Options{}, roster.Approval{})
+	if len(p.Conflicts) != 1 || p.Conflicts[0].Field != "location" || p.Conflicts[0].Policy != "keep" {
+		t.Fatalf("conflicts: %+v", p.Conflicts)
+	}
+	if got := w.export()["classes "+id]; !strings.Contains(got, "A 12") || !strings.Contains(got, "Uusi nimi") {
+		t.Errorf("keep: %s", got)
+	}
+	w.tenant.Settings.Roster.Edits = map[string]string{"classes.location": "overwrite"}
+	again := edited(t, changed, oneroster.Bulk, nil, func(r *oneroster.Record) bool {
+		if r.SourcedID == id && r.Table.Type == oneroster.Classes {
+			set(r, "location", "C 3")
+		}
+		return true
+	})
+	w.load(again, roster.Options{}, roster.Approval{})
+	w.same("overwritten", w.export(), lines(t, again))
+}
+
+func TestCountLimits(t *testing.T) {
+	t.Parallel()
+	w, first := settle(t, 100)
+	w.tenant.Settings.Roster.RemovalsCount = 1
+	w.tenant.Settings.Roster.LeastRows = map[string]int{"users": 100000}
+	n := 0
+	less := edited(t, first, oneroster.Bulk, nil, func(r *oneroster.Record) bool {
+		if r.Table.Type != oneroster.Demographics {
+			return true
+		}
+		n++
+		return n > 2
+	})
+	got := rules(w.plan(less, roster.Options{}))
+	if !contains(got, "removals demographics") || !contains(got, "least-rows users") {
+		t.Errorf("holds: %v", got)
+	}
+}

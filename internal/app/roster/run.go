@@ -76,6 +76,7 @@ type run struct {
 	state      digest
 	change     digest
 	edits      map[editKey]edit
+	policies   map[string]string // of the tenant, by "type.field"
 	conflicts  []Conflict
 	people     *matcher
 	newUsers   userTraces

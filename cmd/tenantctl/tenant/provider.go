@@ -1,0 +1,123 @@
+package tenant
+
+import (
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"digione/cmd/internal/installation"
+	"digione/cmd/tenantctl/kit"
+	"digione/internal/app/identity"
+	"digione/internal/tenancy"
+)
+
+type providerOptions struct {
+	*kit.Kit
+	p          identity.Provider
+	linkTo     string
+	secretFile string
+	dryRun     bool
+}
+
+func newProvider(k *kit.Kit) *cobra.Command {
+	o := &providerOptions{Kit: k}
+	cmd := &cobra.Command{
+		Use:   "provider TENANT",
+		Short: "Set where the people of a tenant sign in, or list it",
+		Long: `Add an OpenID Connect provider to a tenant, or change the one with the same issuer
+and client. Without --issuer the providers are listed. The client secret is read
+from a file and kept encrypted by the tenant's key.
+
+--link-claim names the claim, --link-to the attribute of the roster's people that
+it must equal: username, sourced_id, oppijanumero or hetu. Never an e-mail address.
+The redirect address to register there is https://HOST/kirjaudu/paluu.`,
+		Example: `  tenantctl tenant provider vantaa --name "Vantaan koulutunnus" --issuer https://login.example/vantaa --client-id digione --secret-file secret.txt --link-claim preferred_username --link-to username
+  tenantctl tenant provider vantaa`,
+		Args: kit.Exactly("TENANT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.p.Issuer == "" {
+				return o.list(cmd, args[0])
+			}
+			return o.put(cmd, args[0])
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.p.Name, "name", "", "what the button says")
+	f.StringVar(&o.p.Issuer, "issuer", "", "issuer, exactly as the provider writes it")
+	f.StringVar(&o.p.ClientID, "client-id", "", "client id at the provider")
+	f.StringVar(&o.secretFile, "secret-file", "", "file with the client secret")
+	f.StringSliceVar(&o.p.Scopes, "scope", nil, "scopes to ask for (default openid, profile)")
+	f.StringVar(&o.p.LinkClaim, "link-claim", "", "claim that names the person")
+	f.StringVar(&o.linkTo, "link-to", "", "username, sourced_id, oppijanumero or hetu")
+	f.BoolVar(&o.p.Disabled, "disable", false, "nobody signs in by it, and its sessions end")
+	f.BoolVar(&o.dryRun, "dry-run", false, "check, change nothing")
+	return cmd
+}
+
+func (o *providerOptions) put(cmd *cobra.Command, slug string) error {
+	if o.secretFile == "" {
+		return kit.Usage("--secret-file is missing: name the file with the client secret")
+	}
+	b, err := os.ReadFile(o.secretFile)
+	if err != nil {
+		return err
+	}
+	o.p.Secret, o.p.LinkTo = strings.TrimSpace(string(b)), identity.LinkTo(o.linkTo)
+	if err := o.p.Check(); err != nil || o.dryRun {
+		return err
+	}
+	ctx := cmd.Context()
+	return o.Change(ctx, cmd, slug, func(in *installation.Installation) error {
+		t, err := kit.Tenant(ctx, in, slug)
+		if err != nil {
+			return err
+		}
+		ks, err := in.Keyset(t)
+		if err != nil {
+			return err
+		}
+		db, err := in.DB(ctx)
+		if err != nil {
+			return err
+		}
+		if err := db.Write(ctx, t.ID, func(tx tenancy.Write) error { return identity.PutProvider(ctx, tx, ks, o.p) }); err != nil {
+			return err
+		}
+		for _, h := range t.Hosts {
+			o.Say("Register at the provider: https://%s/kirjaudu/paluu", h)
+		}
+		return nil
+	})
+}
+
+func (o *providerOptions) list(cmd *cobra.Command, slug string) error {
+	ctx := cmd.Context()
+	return o.With(ctx, func(in *installation.Installation) error {
+		t, err := kit.Tenant(ctx, in, slug)
+		if err != nil {
+			return err
+		}
+		db, err := in.DB(ctx)
+		if err != nil {
+			return err
+		}
+		type provider struct {
+			ID   string `json:"id"`
+			Name string `json:"name"`
+		}
+		views, rows := []provider{}, [][]string{}
+		err = db.Read(ctx, t.ID, func(tx tenancy.Read) error {
+			list, err := identity.ListProviders(ctx, tx)
+			for _, p := range list {
+				views = append(views, provider{p.ID.String(), p.Name})
+				rows = append(rows, []string{p.ID.String(), p.Name})
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return o.Print(views, []string{"ID", "NAME"}, rows)
+	})
+}
