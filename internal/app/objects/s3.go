@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,7 +27,7 @@ type bucketStore struct {
 // Prepare asks whether the bucket is there for us: prefixes need no making.
 func (b bucketStore) Prepare(ctx context.Context, _ string) error {
 	_, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.bucket})
-	return explain(err, b.bucket, "bucket "+b.bucket)
+	return explain(err, b.bucket)
 }
 
 func (b bucketStore) Put(ctx context.Context, path string, r io.ReadSeeker, size int64) error {
@@ -35,7 +36,7 @@ func (b bucketStore) Put(ctx context.Context, path string, r io.ReadSeeker, size
 		in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, &b.kmsKey
 	}
 	_, err := b.client.PutObject(ctx, in)
-	return explain(err, b.bucket, "write")
+	return explain(err, b.bucket)
 }
 
 func (b bucketStore) Get(ctx context.Context, path string) (io.ReadCloser, error) {
@@ -44,38 +45,37 @@ func (b bucketStore) Get(ctx context.Context, path string) (io.ReadCloser, error
 		return nil, fs.ErrNotExist
 	}
 	if err != nil {
-		return nil, explain(err, b.bucket, "read")
+		return nil, explain(err, b.bucket)
 	}
 	return out.Body, nil
 }
 
 func (b bucketStore) Delete(ctx context.Context, path string) error {
 	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.bucket, Key: &path})
-	return explain(err, b.bucket, "delete")
+	return explain(err, b.bucket)
 }
 
-// explain puts what to do about it behind an error of S3.
-func explain(err error, bucket, what string) error {
-	if err == nil {
-		return nil
+// explain puts what to do about it before an error of S3.
+func explain(err error, bucket string) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
 	}
 	code := ""
 	if e := interface{ ErrorCode() string }(nil); errors.As(err, &e) {
 		code = e.ErrorCode()
 	}
 	next := "check --s3-endpoint, AWS_REGION and the network, then run it again"
-	switch code {
-	case "NoSuchKey":
-		next = "there is no such object; see what is there: aws s3 ls s3://" + bucket
-	case "NoSuchBucket", "NotFound":
-		next = "there is no bucket " + bucket + " here; check its name and AWS_REGION"
-	case "AccessDenied", "Forbidden", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken":
-		next = "the credentials do not open bucket " + bucket + "; check AWS_PROFILE or the role of this machine"
-	}
-	if strings.Contains(err.Error(), "failed to refresh cached credentials") {
+	switch {
+	case code == "NoSuchKey":
+		next = "there is no such object; see what there is: aws s3 ls s3://" + bucket
+	case code == "NoSuchBucket" || code == "NotFound":
+		next = "there is no bucket " + bucket + " for these credentials; check its name, AWS_REGION and AWS_PROFILE"
+	case slices.Contains([]string{"AccessDenied", "Forbidden", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken"}, code):
+		next = "these credentials do not open bucket " + bucket + "; check AWS_PROFILE, or the role of this machine"
+	case strings.Contains(err.Error(), "get credentials"):
 		next = "there are no AWS credentials; set AWS_PROFILE, or give this machine a role"
 	}
-	return fmt.Errorf("%s: %w; %s", what, err, next)
+	return fmt.Errorf("%s (%w)", next, err)
 }
 
 // Fetch copies s3://bucket/key into a nameless scratch file: rosters that a
@@ -87,7 +87,7 @@ func Fetch(ctx context.Context, client *s3.Client, url string) (io.ReadSeekClose
 	}
 	out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)})
 	if err != nil {
-		return nil, 0, explain(err, bucket, "read "+url)
+		return nil, 0, fmt.Errorf("read %s: %w", url, explain(err, bucket))
 	}
 	defer func() { _ = out.Body.Close() }()
 	f, err := scratch()

@@ -1,0 +1,199 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"digione/internal/app"
+	"digione/internal/app/identity"
+	"digione/internal/app/identity/devidp"
+	"digione/internal/app/objects"
+	"digione/internal/app/roster"
+	"digione/internal/app/roster/generate"
+	"digione/internal/tenancy"
+	"digione/internal/tenancy/dbtest"
+	"digione/internal/tenancy/keys"
+)
+
+// town is the whole application as people meet it: a generated roster imported by
+// the importer, a sign-in provider, a listener, and a browser before it.
+type town struct {
+	addr string
+	port int
+	cast generate.Cast
+}
+
+func keyset(t tenancy.Tenant) (*keys.Keyset, error) {
+	return keys.Unwrap(dbtest.Master, string(t.ID), t.WrappedKeyset())
+}
+
+func newTown(t *testing.T) *town {
+	t.Helper()
+	ctx := context.Background()
+	e := dbtest.New(t)
+	alpha, _ := e.DB.ByID(dbtest.Alpha)
+	spec := generate.Spec{Tenant: "alpha", MunicipalityCode: "901", NameFi: "Alfala", NameSv: "Alfby", Learners: 300, Seed: 5, SchoolYear: schoolYear(time.Now())}
+	var zip bytes.Buffer
+	_, err := generate.Write(ctx, &zip, spec)
+	ok(t, err)
+	store, err := objects.Folder(t.TempDir())
+	ok(t, err)
+	svc := &roster.Service{DB: e.DB, Objects: store, Keyset: keyset, Now: time.Now}
+	_, err = svc.Import(ctx, alpha, roster.Package{Name: "a.zip", Content: bytes.NewReader(zip.Bytes()), Size: int64(zip.Len())}, roster.Options{},
+		roster.Approval{Who: "test", Initial: true}, nil)
+	ok(t, err)
+	w := &town{}
+	w.cast, err = generate.FindCast(spec)
+	ok(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ok(t, err)
+	w.addr, w.port = l.Addr().String(), l.Addr().(*net.TCPAddr).Port
+	issuer := signIn(t, e, alpha, w, svc)
+	ks, err := keyset(alpha)
+	ok(t, err)
+	ok(t, e.DB.Write(ctx, alpha.ID, func(tx tenancy.Write) error {
+		return identity.PutProvider(ctx, tx, ks, identity.Provider{Name: "Alfalan tunnus", Issuer: issuer, ClientID: "c", Secret: "s",
+			LinkClaim: "preferred_username", LinkTo: identity.ToUsername})
+	}))
+	a := app.New(app.Config{DB: e.DB, Keyset: keyset, Log: slog.New(slog.DiscardHandler)})
+	go func() { _ = a.Router.Serve(l) }()
+	t.Cleanup(func() { _ = a.Router.Shutdown(ctx) })
+	return w
+}
+
+func schoolYear(now time.Time) int {
+	if now.Month() >= time.August {
+		return now.Year() + 1
+	}
+	return now.Year()
+}
+
+// signIn runs a provider that knows every user of the roster.
+func signIn(t *testing.T, e *dbtest.Env, alpha tenancy.Tenant, w *town, svc *roster.Service) string {
+	t.Helper()
+	srv := httptest.NewUnstartedServer(nil)
+	issuer := "http://" + srv.Listener.Addr().String()
+	idp, err := devidp.New(devidp.Config{Issuer: issuer, Dir: t.TempDir(),
+		Client: func(id string) (devidp.Client, bool) {
+			return devidp.Client{ID: "c", Secret: "s", Name: "Alfala", RedirectURIs: []string{fmt.Sprintf("http://alpha.test:%d/kirjaudu/paluu", w.port)}}, id == "c"
+		},
+		User: func(_, name string) (devidp.User, bool) {
+			u, ok, err := svc.FindUser(context.Background(), alpha.ID, name)
+			return devidp.User{Subject: u.SourcedID, Username: u.Username, Name: u.Name}, ok && err == nil
+		},
+		List: func(string) []devidp.User { return nil }})
+	ok(t, err)
+	srv.Config.Handler = idp
+	srv.Start()
+	t.Cleanup(srv.Close)
+	_ = e
+	return issuer
+}
+
+// browser opens a Chromium of the test's own.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+		chromedp.Flag("accept-lang", "fi"), chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"), chromedp.UserDataDir(t.TempDir()))
+	alloc, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
+	t.Cleanup(cancel)
+	tab, cancel := chromedp.NewContext(alloc)
+	t.Cleanup(cancel)
+	tab, cancel = context.WithTimeout(tab, 90*time.Second)
+	t.Cleanup(cancel)
+	return tab
+}
+
+func do[T any](t *testing.T, ctx context.Context, what string, a chromedp.Action[T]) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, a)
+	if err != nil {
+		t.Fatalf("%s: %v; is Chromium installed? make tools", what, err)
+	}
+	return v
+}
+
+const pickUser = `(() => { const i = document.querySelector('input[name=username]'); i.value = %q; i.form.requestSubmit(); return true })()`
+
+// TestBrowser signs people of each role in with a real browser and walks through
+// what they see, at the widths of a desktop and of a phone. With DIGIONE_SHOTS
+// set, pictures of all pages are written there.
+func TestBrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs Chromium")
+	}
+	w := newTown(t)
+	for _, c := range []struct {
+		role, user string
+		sees       []string // words on the front page
+		walk       []string // links to follow, by selector
+	}{
+		{"admin", w.cast.Admin.Username, []string{"Koulut"}, []string{`main a[href^="/koulut/"]`, `main a[href^="/ryhmat/"]`}},
+		{"principal", w.cast.Principal.Username, []string{w.cast.Principal.Org}, []string{`main a[href^="/koulut/"]`, `main a[href^="/ryhmat/"]`, `main a[href^="/henkilot/"]`}},
+		{"teacher", w.cast.Teacher.Username, []string{w.cast.Teacher.Class}, []string{`main a[href^="/ryhmat/"]`}},
+		{"guardian", w.cast.Guardian.Username, []string{w.cast.Learner.GivenName}, []string{`main a[href^="/henkilot/"]`}},
+		{"learner", w.cast.Learner.Username, []string{w.cast.Learner.Class}, []string{`a[href="/omat-tiedot"]`}},
+	} {
+		t.Run(c.role, func(t *testing.T) {
+			ctx := browser(t)
+			do(t, ctx, "open", chromedp.Navigate(fmt.Sprintf("http://alpha.test:%d/", w.port)))
+			do(t, ctx, "way in", chromedp.Click(`main a[href*="/alku"]`))
+			do(t, ctx, "login page", chromedp.WaitVisible(`input[name=username]`))
+			do(t, ctx, "pick", chromedp.Evaluate[bool](fmt.Sprintf(pickUser, c.user)))
+			do(t, ctx, "front page", chromedp.WaitVisible(`form[action="/kirjaudu-ulos"]`))
+			text := do(t, ctx, "text", chromedp.Evaluate[string](`document.querySelector('main').innerText`))
+			for _, want := range c.sees {
+				if !strings.Contains(text, want) {
+					t.Errorf("front page of the %s lacks %q:\n%s", c.role, want, text)
+				}
+			}
+			look(t, ctx, c.role+"-0")
+			for i, link := range c.walk {
+				do(t, ctx, "follow "+link, chromedp.Click(link))
+				do(t, ctx, "page", chromedp.WaitVisible("main h1"))
+				look(t, ctx, fmt.Sprintf("%s-%d", c.role, i+1))
+			}
+			do(t, ctx, "sign out", chromedp.Evaluate[bool](`(() => { document.querySelector('form[action="/kirjaudu-ulos"]').requestSubmit(); return true })()`))
+			do(t, ctx, "signed out", chromedp.WaitVisible(`main a[href*="/alku"]`))
+		})
+	}
+}
+
+// look asserts that a page fits both widths and that its title is not an error's,
+// and takes its picture where asked.
+func look(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	for _, width := range []int64{1280, 390} {
+		do(t, ctx, "resize", chromedp.EmulateViewport(width, 900))
+		if over := do(t, ctx, "measure", chromedp.Evaluate[int](`document.documentElement.scrollWidth - document.documentElement.clientWidth`)); over > 0 {
+			t.Errorf("%s at %d px is %d px too wide", name, width, over)
+		}
+		if dir := os.Getenv("DIGIONE_SHOTS"); dir != "" {
+			shot := do(t, ctx, "picture", chromedp.FullScreenshot(90))
+			ok(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d.png", name, width)), shot, 0o644))
+		}
+	}
+	do(t, ctx, "resize", chromedp.EmulateViewport(1280, 900))
+	if status := do(t, ctx, "status", chromedp.Evaluate[int](`performance.getEntriesByType('navigation')[0].responseStatus`)); status != 200 {
+		t.Errorf("%s answered %d", name, status)
+	}
+}
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
