@@ -140,7 +140,7 @@ func TestBrowser(t *testing.T) {
 		sees       []string // words on the front page
 		walk       []string // links to follow, by selector
 	}{
-		{"admin", w.cast.Admin.Username, []string{"Koulut"}, []string{`main a[href^="/koulut/"]`, `main a[href^="/ryhmat/"]`}},
+		{"admin", w.cast.Admin.Username, []string{"Kaikki koulut"}, []string{`main a[href^="/koulut/"]`, `main a[href^="/ryhmat/"]`}},
 		{"principal", w.cast.Principal.Username, []string{w.cast.Principal.Org}, []string{`main a[href^="/koulut/"]`, `main a[href^="/ryhmat/"]`, `main a[href^="/henkilot/"]`}},
 		{"teacher", w.cast.Teacher.Username, []string{w.cast.Teacher.Class}, []string{`main a[href^="/ryhmat/"]`}},
 		{"guardian", w.cast.Guardian.Username, []string{w.cast.Learner.GivenName}, []string{`main a[href^="/henkilot/"]`}},
