@@ -181,7 +181,7 @@ func look(t *testing.T, ctx context.Context, name string) {
 			t.Errorf("%s at %d px is %d px too wide", name, width, over)
 		}
 		if dir := os.Getenv("DIGIONE_SHOTS"); dir != "" {
-			shot := do(t, ctx, "picture", chromedp.FullScreenshot(90))
+			shot := do(t, ctx, "picture", chromedp.FullScreenshot(100))
 			ok(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d.png", name, width)), shot, 0o644))
 		}
 	}

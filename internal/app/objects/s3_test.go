@@ -24,9 +24,9 @@ import (
 type wire struct {
 	status int
 	code   string // of the error
-	mu   sync.Mutex
-	seen []*http.Request
-	body []string
+	mu     sync.Mutex
+	seen   []*http.Request
+	body   []string
 }
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
