@@ -20,10 +20,11 @@ import (
 
 func pow(x, y float64) float64 { return math.Pow(x, y) }
 
-// The rows of one tenant: 20 groups of 50 learners.
+// The rows of one tenant, a small municipality: 20 groups of 50 learners, and as
+// many guardians.
 const (
 	benchGroups  = 20
-	benchPerson  = 1000
+	benchPerson  = 2000
 	benchInGroup = 50
 )
 
@@ -45,7 +46,7 @@ func makeBenchRows() benchRows {
 		fmt.Fprintf(&group, "%s\t%s\t%s\thomeroom\t%dA\t[2026-08-01,2027-06-01)\tbench\tg%d\t2026-08-01\n", benchID(4, g), benchID(1, 0), benchID(2, 0), g, g)
 		for k := range benchInGroup {
 			n := g*benchInGroup + k
-			fmt.Fprintf(&enrolment, "%s\t%s\t%s\tstudent\ttrue\t[2026-08-01,2027-06-01)\tbench\te%d\t2026-08-01\n", benchID(5, n), benchID(4, g), benchID(3, (n*31)%benchPerson), n)
+			fmt.Fprintf(&enrolment, "%s\t%s\t%s\tstudent\ttrue\t[2026-08-01,2027-06-01)\tbench\te%d\t2026-08-01\n", benchID(5, n), benchID(4, g), benchID(3, 2*n), n)
 		}
 	}
 	r.unit, r.course, r.group, r.person, r.enrolment = unit.String(), course.String(), group.String(), person.String(), enrolment.String()

@@ -24,7 +24,7 @@ func folder(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // see above
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -168,7 +168,7 @@ func TestStalePID(t *testing.T) {
 			continue // PostgreSQL itself refuses while its own user has such a process
 		}
 		text := fmt.Sprintf("%d\n%s\n1700000000\n5432\n\n127.0.0.1\n\nready   \n", pid, filepath.Join(dir, "postgres"))
-		if err := os.WriteFile(filepath.Join(dir, "postgres", "postmaster.pid"), []byte(text), 0o644); err != nil { //nolint:gosec // the server reads it
+		if err := os.WriteFile(filepath.Join(dir, "postgres", "postmaster.pid"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		s := start(t, dir)
@@ -208,7 +208,7 @@ func TestStarterDies(t *testing.T) {
 	}
 	t.Parallel()
 	dir := folder(t)
-	cmd := exec.Command(os.Args[0], "-test.run", "^TestStarterDies$") //nolint:gosec // this very test
+	cmd := exec.Command(os.Args[0], "-test.run", "^TestStarterDies$")
 	cmd.Env = append(os.Environ(), "EMBEDDED_STARTER="+dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
