@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,8 +17,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
-
-var nameForm = regexp.MustCompile(`@([a-zA-Z_][a-zA-Z0-9_]*)`)
 
 // entry is a tenant with what a transaction needs, computed once.
 type entry struct {
@@ -55,8 +52,7 @@ select t.id, t.slug, t.kind, t.name_fi, t.name_sv, t.name_en, coalesce(t.municip
        t.settings, t.routable_at, t.created_at, t.keyset, c.login_role, c.pool_size,
        coalesce((select array_agg(h.host order by h.host) from control.tenant_host h where h.tenant = t.id), '{}')
   from control.tenant t
-  join control.cell c on c.name = t.cell
- order by t.slug`
+  join control.cell c on c.name = t.cell`
 
 func openCatalogue(ctx context.Context, cfg *pgx.ConnConfig) (*Catalogue, error) {
 	c := &Catalogue{cfg: cfg, gone: make(chan struct{})}
@@ -170,8 +166,13 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-func tenants(ctx context.Context, q querier) ([]*entry, error) {
-	rows, err := q.Query(ctx, sqlTenants)
+// tenants reads all tenants by slug, or the one that has a slug or ID.
+func tenants(ctx context.Context, q querier, only ...string) ([]*entry, error) {
+	sql, args := sqlTenants+"\n order by t.slug", []any(nil)
+	if len(only) > 0 {
+		sql, args = sqlTenants+"\n where t.slug = $1 or t.id = $1", []any{only[0]}
+	}
+	rows, err := q.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read tenants: %w", err)
 	}

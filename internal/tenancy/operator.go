@@ -297,14 +297,12 @@ select concat(case when rolinherit then 'noinherit ' end, case when rolsuper the
 
 // Find returns a tenant by slug or ID, in any state.
 func (o *Operator) Find(ctx context.Context, slugOrID string) (Tenant, error) {
-	list, err := o.Tenants(ctx)
+	list, err := tenants(ctx, o.pool, slugOrID)
 	if err != nil {
 		return Tenant{}, err
 	}
-	for _, t := range list {
-		if t.Slug == slugOrID || string(t.ID) == slugOrID {
-			return t, nil
-		}
+	if len(list) > 0 {
+		return list[0].Tenant, nil
 	}
 	return Tenant{}, fmt.Errorf("tenant %q: %w; see: tenantctl tenant list", slugOrID, ErrNoTenant)
 }

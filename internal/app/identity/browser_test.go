@@ -46,7 +46,7 @@ func (b *browser) send(rq *http.Request, host string) answer {
 	for k, v := range jar {
 		rq.AddCookie(&http.Cookie{Name: k, Value: v})
 	}
-	res, err := b.w.router.App().Test(rq, 20_000)
+	res, err := b.w.router.App().Test(rq, 60_000)
 	check(b.w.t, err)
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)

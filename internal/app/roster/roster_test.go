@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,10 +39,10 @@ func newTown(t *testing.T) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock := now
+	var minutes atomic.Int64 // the clock goes on by a minute a look
 	w := &town{T: t, Env: e, svc: &roster.Service{DB: e.DB, Objects: store, Keyset: func(tn tenancy.Tenant) (*keys.Keyset, error) {
 		return keys.Unwrap(dbtest.Master, string(tn.ID), tn.WrappedKeyset())
-	}, Now: func() time.Time { clock = clock.Add(time.Minute); return clock }}}
+	}, Now: func() time.Time { return now.Add(time.Duration(minutes.Add(1)) * time.Minute) }}}
 	w.tenant, _ = e.DB.ByID(dbtest.Alpha)
 	return w
 }

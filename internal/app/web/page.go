@@ -3,8 +3,10 @@ package web
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -46,9 +48,19 @@ func Pages(files fs.FS, more ...fs.FS) map[string]*template.Template {
 		if base == "layout" || strings.HasPrefix(base, "part_") {
 			continue
 		}
-		pages[base] = template.Must(template.Must(layout.Clone()).ParseFS(files, name)).Lookup("layout.html")
+		pages[base] = escaped(template.Must(template.Must(layout.Clone()).ParseFS(files, name)).Lookup("layout.html"))
 	}
 	return pages
+}
+
+// escaped has a template escape itself now. Left alone it would do so at its first
+// rendering, and a context that cannot be escaped would show only there.
+func escaped(t *template.Template) *template.Template {
+	bad := (*template.Error)(nil)
+	if err := t.Execute(io.Discard, nil); errors.As(err, &bad) { // other errors are about the missing data
+		panic(err)
+	}
+	return t
 }
 
 // NavItem is a place in the main navigation, shown to whoever may do its action.

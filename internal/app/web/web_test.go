@@ -109,7 +109,7 @@ type answer struct {
 
 func (g *rig) send(t *testing.T, rq *http.Request) answer {
 	t.Helper()
-	res, err := g.App().Test(rq, 5000)
+	res, err := g.App().Test(rq, 60_000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,16 +8,19 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 
 	"digione/internal/tenancy"
@@ -196,7 +199,15 @@ func exec(t testing.TB, dsn, sql string) {
 	conn, err := pgx.Connect(ctx, dsn)
 	ok(t, err)
 	defer func() { _ = conn.Close(ctx) }()
-	_, err = conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
+	for try := 0; ; try++ {
+		_, err = conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
+		// Roles belong to the whole server: tests that run at a time meet there.
+		if pe := (*pgconn.PgError)(nil); try < 20 && errors.As(err, &pe) && pe.Code == "XX000" && strings.HasPrefix(pe.Message, "tuple concurrently") {
+			time.Sleep(20 * time.Millisecond)
+			continue
+		}
+		break
+	}
 	ok(t, err)
 }
 

@@ -107,7 +107,7 @@ func (s *Site) send(t testing.TB, rq *http.Request, host string, as uuid.UUID, h
 	for i := 0; i+1 < len(headers); i += 2 {
 		rq.Header.Add(headers[i], headers[i+1])
 	}
-	res, err := s.Router.App().Test(rq, 20_000)
+	res, err := s.Router.App().Test(rq, 60_000)
 	if err != nil {
 		t.Fatal(err)
 	}
