@@ -21,10 +21,11 @@ import (
 // entry is a tenant with what a transaction needs, computed once.
 type entry struct {
 	Tenant
-	cellRole string
-	cellSize int
-	path     string // its search_path
-	tag      string // prefix of its statements
+	cellRole    string
+	cellSize    int
+	cellTenants int    // how many share the cell
+	path        string // its search_path
+	tag         string // prefix of its statements
 }
 
 // snapshot is the whole catalogue at one moment.
@@ -152,7 +153,12 @@ func (c *Catalogue) load(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	s := &snapshot{ids: map[ID]*entry{}, hosts: map[string]*entry{}, slugs: map[string]*entry{}, list: list}
+	shared := map[string]int{}
 	for _, e := range list {
+		shared[e.Cell]++
+	}
+	for _, e := range list {
+		e.cellTenants = shared[e.Cell]
 		s.ids[e.ID], s.slugs[e.Slug] = e, e
 		for _, h := range e.Hosts {
 			s.hosts[h] = e

@@ -196,7 +196,7 @@ func (db *DB) in(ctx context.Context, id ID, readOnly bool, f func(*txn) error, 
 	}
 	defer leave()
 	c := db.cellOf(t.Cell, t.cellRole, t.cellSize)
-	s, err := c.acquire(ctx, id)
+	s, err := c.acquire(ctx, t)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type session struct {
 
 type stmt struct{ text, name string }
 
-// cell is the pool of one cell: few sessions, each tenant at home on two of them
+// cell is the pool of one cell: few sessions, each tenant at home on one or two
 // so that its plans stay warm there, and those of others are not driven out.
 type cell struct {
 	db      *DB
@@ -50,16 +50,26 @@ func newCell(db *DB, name, role string, size int) *cell {
 	return c
 }
 
-const (
-	homes = 2                    // slots that a tenant is at home on
-	lean  = 5 * time.Millisecond // how long it waits for one of them before it takes any
-)
+// lean is how long a tenant waits for one of its homes before it takes any slot:
+// to prepare and plan on a strange session costs more than a short wait.
+const lean = 25 * time.Millisecond
+
+// homesOf is on how many slots a tenant is at home: two, or one where so many
+// share the cell that with two their sessions would outgrow the budget.
+func (c *cell) homesOf(t *entry) int {
+	each := int64(2*t.cellTenants/len(c.slots)) * tenantBytes
+	if each > c.db.cfg.SessionBytes*3/4 {
+		return 1
+	}
+	return 2
+}
 
 // waiter is a transaction in the queue for a slot.
 type waiter struct {
-	turn chan int
-	home int  // the first of its tenant's homes
-	any  bool // it has waited long enough
+	turn  chan int
+	home  int  // the first of its tenant's homes
+	homes int  // how many they are
+	any   bool // it has waited long enough
 }
 
 func (c *cell) home(id ID) int {
@@ -73,7 +83,7 @@ func (c *cell) home(id ID) int {
 // suits tells whether a waiter takes a slot.
 func (c *cell) suits(w *waiter, slot int) bool {
 	n := len(c.slots)
-	return w.any || (slot-w.home+n)%n < homes
+	return w.any || (slot-w.home+n)%n < w.homes
 }
 
 // pick returns an idle slot that suits, or -1: homes before others, connected
@@ -85,7 +95,7 @@ func (c *cell) pick(w *waiter) int {
 		s := c.slots[i]
 		switch {
 		case s.busy || !c.suits(w, i):
-		case k < homes || s.conn != nil:
+		case k < w.homes || s.conn != nil:
 			return i
 		case best < 0:
 			best = i
@@ -95,8 +105,8 @@ func (c *cell) pick(w *waiter) int {
 }
 
 // acquire waits for a slot and returns its session, connected.
-func (c *cell) acquire(ctx context.Context, id ID) (*session, error) {
-	w := &waiter{home: c.home(id)}
+func (c *cell) acquire(ctx context.Context, t *entry) (*session, error) {
+	w := &waiter{home: c.home(t.ID), homes: c.homesOf(t)}
 	c.mu.Lock()
 	i := c.pick(w)
 	if i >= 0 {
