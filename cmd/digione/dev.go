@@ -89,7 +89,11 @@ func dev(ctx context.Context, s settings.Settings, empty bool) error {
 	}
 	defer mail()
 	log := slog.New(slog.NewTextHandler(logFile(s), nil))
-	return serve(ctx, in, log, func(addr string) { welcome(in, addr, ports, empty) })
+	db, err := in.DB(ctx)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, in, log, func(string) { welcome(in, db, ports, empty) })
 }
 
 // ports are those of one development run, all on this machine.
@@ -211,30 +215,44 @@ func portError(err error) error {
 	return fmt.Errorf("%w; its port is a neighbour of --listen's, choose another, such as --listen 127.0.0.1:9000", err)
 }
 
-func welcome(in *installation.Installation, addr string, p ports, empty bool) {
+func welcome(in *installation.Installation, db *tenancy.DB, p ports, empty bool) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nDigiOne is up (data in %s, log in %s)\n\n", in.Settings.Data, filepath.Join(in.Settings.Data, "digione.log"))
-	for _, d := range demos {
-		if empty {
-			break
+	tenants := db.Tenants()
+	for _, t := range tenants {
+		if t.State != tenancy.Active {
+			continue
 		}
-		fmt.Fprintf(&b, "  http://%s.localhost:%d\n", d.Tenant, p.app)
-		for _, u := range cast(d) {
-			fmt.Fprintf(&b, "      %-24s %-20s %s\n", u.Username, u.Note, u.Name)
+		for _, h := range t.Hosts {
+			fmt.Fprintf(&b, "  http://%s:%d\n", h, p.app)
 		}
+		for _, d := range demos {
+			if empty || d.Tenant != t.Slug {
+				continue
+			}
+			for _, u := range cast(d) {
+				fmt.Fprintf(&b, "      %-24s %-20s %s\n", u.Username, u.Note, u.Name)
+			}
+		}
+	}
+	if len(tenants) == 0 {
+		fmt.Fprintf(&b, "  No tenants yet: one that you create is at http://SLUG.%s:%d\n", in.Settings.HostSuffix, p.app)
+	}
+	tenantctl := "bin/tenantctl"
+	if in.Settings.Data != ".digione" {
+		tenantctl += " --data " + in.Settings.Data
 	}
 	fmt.Fprintf(&b, `
 Sign in with any of these names (or any username of the roster); no password.
-Mail that would have been sent: http://localhost:%d
+Mail that would have been sent: http://localhost:%[1]d
 
 Try next, in another terminal:
-  bin/tenantctl tenant list
+  %[2]s tenant list
   bin/tenantctl roster generate --tenant inkoo --learners 620 --seed 13 --name-fi Inkoo --name-sv Ingå --municipality-code 149 --mutate 2%% --out /tmp/night.zip
-  bin/tenantctl roster plan inkoo /tmp/night.zip
-  bin/tenantctl verify isolation
+  %[2]s roster plan inkoo /tmp/night.zip
+  %[2]s verify isolation
 
 Ctrl-C stops everything; nothing is lost.
-`, p.mailPage)
-	_ = addr
+`, p.mailPage, tenantctl)
 	fmt.Print(b.String())
 }

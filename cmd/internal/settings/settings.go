@@ -6,6 +6,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -120,20 +121,20 @@ func Read(fs *pflag.FlagSet) (Settings, error) {
 	return s, s.Validate()
 }
 
+// readFile reads the named file, or the first that is there. Files are looked for
+// by their whole name: "digione" alone is the program.
 func readFile(v *viper.Viper, name string) error {
-	if name != "" {
-		v.SetConfigFile(name)
-	} else {
-		v.SetConfigName("digione")
-		v.SetConfigType("yaml")
-		v.AddConfigPath(".")
-		v.AddConfigPath("/etc/digione")
+	for _, usual := range []string{"digione.yaml", "/etc/digione/digione.yaml"} {
+		if _, err := os.Stat(usual); name == "" && !errors.Is(err, fs.ErrNotExist) {
+			name = usual
+		}
 	}
-	err := v.ReadInConfig()
-	if missing := (viper.ConfigFileNotFoundError{}); name == "" && errors.As(err, &missing) {
+	if name == "" {
 		return nil
 	}
-	if err != nil {
+	v.SetConfigFile(name)
+	v.SetConfigType("yaml")
+	if err := v.ReadInConfig(); err != nil {
 		return fmt.Errorf("read settings: %w; see --config", err)
 	}
 	return nil

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestDev lives through a day of `digione dev`: begun, used, stopped, begun again,
+// killed, begun again.
+func TestDev(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the program several times")
+	}
+	t.Parallel()
+	bin, data := workshop(t)
+	port := block(t)
+
+	// Killed while it makes its database: the next start begins anew.
+	r := begin(t, bin, data, port)
+	time.Sleep(300 * time.Millisecond)
+	r.stop(syscall.SIGKILL)
+	eventually(t, "initdb of the killed one ends", 20*time.Second, func() bool { return !atWork(data) })
+
+	r = up(t, bin, data, port)
+	t.Logf("the first start took %s", r.ready)
+	cluster := clusterOf(t, data)
+	if postmaster(cluster) == 0 {
+		t.Fatalf("no server in %s", cluster)
+	}
+	for _, w := range []string{data, fmt.Sprintf("http://SLUG.localhost:%d", port), fmt.Sprintf("http://localhost:%d", port+2), "--data " + data} {
+		if !strings.Contains(r.out.String(), w) {
+			t.Errorf("does not print %s: %s", w, r.out)
+		}
+	}
+	if r.signIn("inkoo.localhost") {
+		t.Error("a tenant that is not there leads to a sign-in")
+	}
+
+	// A tenant that is made beside it is served at once.
+	tenantctl(t, data, "tenant", "create", "inkoo", "--name-fi", "Inkoo", "--name-sv", "Ingå", "--municipality-code", "149")
+	eventually(t, "inkoo is served", 10*time.Second, func() bool { return r.signIn("inkoo.localhost") })
+	roster := filepath.Join(t.TempDir(), "inkoo.zip")
+	tenantctl(t, data, "roster", "generate", "--tenant", "inkoo", "--learners", "60", "--out", roster)
+	tenantctl(t, data, "roster", "import", "inkoo", roster, "--initial")
+	for _, host := range []string{"nosuch.localhost", "localhost", "127.0.0.1", "inkoo.localhost.evil.example"} {
+		if resp, body := r.get(host, "/"); resp.StatusCode != http.StatusNotFound || strings.Contains(body, "Inkoo") {
+			t.Errorf("host %s: %d", host, resp.StatusCode)
+		}
+	}
+	tenantctl(t, data, "tenant", "suspend", "inkoo")
+	eventually(t, "inkoo is suspended", 10*time.Second, func() bool { return !r.signIn("inkoo.localhost") })
+	tenantctl(t, data, "tenant", "resume", "inkoo")
+	eventually(t, "inkoo is resumed", 10*time.Second, func() bool { return r.signIn("inkoo.localhost") })
+
+	// A second one on the same ports says which flag to use, and harms nothing.
+	second := begin(t, bin, data, port)
+	<-second.ended
+	if code := second.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(second.out.String(), "--listen") {
+		t.Errorf("a second one: exit %d, %s", code, second.out)
+	}
+	if !r.signIn("inkoo.localhost") {
+		t.Error("a second one has harmed the first")
+	}
+
+	stopped(t, r, syscall.SIGINT, cluster)
+
+	r = up(t, bin, data, port)
+	t.Logf("the second start took %s", r.ready)
+	if r.ready > 10*time.Second {
+		t.Errorf("started again in %s", r.ready)
+	}
+	kept(t, r, data)
+	neighbours(t, r)
+
+	// Killed: the server lives on, and the next start takes it over.
+	r.stop(syscall.SIGKILL)
+	if postmaster(cluster) == 0 {
+		t.Error("the server went with the killed program")
+	}
+	r = up(t, bin, data, port)
+	t.Logf("the start after kill -9 took %s", r.ready)
+	kept(t, r, data)
+
+	// Killed with its server, as when the machine goes down: PostgreSQL recovers.
+	all := family(postmaster(cluster))
+	r.stop(syscall.SIGKILL)
+	for _, pid := range all {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	eventually(t, "the server is gone", 10*time.Second, func() bool {
+		return !slices.ContainsFunc(all, func(pid int) bool { return syscall.Kill(pid, 0) == nil })
+	})
+	r = up(t, bin, data, port)
+	t.Logf("the start after kill -9 of both took %s", r.ready)
+	kept(t, r, data)
+	stopped(t, r, syscall.SIGTERM, cluster)
+}
+
+// stopped ends a run in good order and checks that nothing is left of it.
+func stopped(t *testing.T, r *running, sig syscall.Signal, cluster string) {
+	t.Helper()
+	pid := postmaster(cluster)
+	if code := r.stop(sig); code != 0 {
+		t.Errorf("%s: exit %d, %s", sig, code, r.out)
+	}
+	if postmaster(cluster) != 0 || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		t.Errorf("%s has left PostgreSQL running (%d)", sig, pid)
+	}
+	if !allFree(r.port) {
+		t.Errorf("%s has left a port taken", sig)
+	}
+}
+
+// kept checks that what was there before the start is there.
+func kept(t *testing.T, r *running, data string) {
+	t.Helper()
+	if !r.signIn("inkoo.localhost") {
+		t.Errorf("inkoo is not served: %s", r.out)
+	}
+	if !strings.Contains(r.out.String(), fmt.Sprintf("http://inkoo.localhost:%d", r.port)) {
+		t.Errorf("does not print where inkoo is: %s", r.out)
+	}
+	if h := tenantctl(t, data, "roster", "history", "inkoo"); !strings.Contains(h, "\timp_1\tapplied\t") {
+		t.Errorf("the roster is gone: %s", h)
+	}
+}
+
+// neighbours asks what runs beside the application: the sign-in provider, the mail
+// page and SMTP.
+func neighbours(t *testing.T, r *running) {
+	t.Helper()
+	_, page := r.get("inkoo.localhost", "/kirjaudu")
+	button := regexp.MustCompile(`href="(/kirjaudu/[0-9a-f-]+/alku)"`).FindStringSubmatch(page)
+	if button == nil {
+		t.Fatalf("no way to sign in: %s", page)
+	}
+	resp, _ := r.get("inkoo.localhost", button[1])
+	if to := resp.Header.Get("Location"); resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(to, fmt.Sprintf("http://localhost:%d/", r.port+1)) {
+		t.Errorf("sign-in: %d to %q", resp.StatusCode, to)
+	}
+	for _, url := range []string{fmt.Sprintf("http://localhost:%d/.well-known/openid-configuration", r.port+1), fmt.Sprintf("http://localhost:%d/", r.port+2)} {
+		resp, err := http.Get(url)
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d", url, resp.StatusCode)
+		}
+	}
+	conn, err := net.DialTimeout("tcp", fmt.Sprintf("localhost:%d", r.port+3), 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	hello := make([]byte, 3)
+	if _, err := io.ReadFull(conn, hello); err != nil || string(hello) != "220" {
+		t.Errorf("SMTP: %q, %v", hello, err)
+	}
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"digione/cmd/tenantctl/cli"
+)
+
+// TestHelp: each command says what it is for and shows how it is used.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	s := &shell{T: t}
+	leaves := 0
+	var walk func(cmd *cobra.Command, path []string)
+	walk = func(cmd *cobra.Command, path []string) {
+		if cmd.Name() == "completion" || cmd.Name() == "help" {
+			return
+		}
+		if cmd.Short == "" {
+			t.Errorf("%s says nothing of itself", cmd.CommandPath())
+		}
+		help := s.run(append(path, "--help")...)
+		if help.code != 0 || help.err != "" || !strings.Contains(help.out, "Usage:") {
+			t.Errorf("%s --help: %s", cmd.CommandPath(), help)
+		}
+		if !cmd.HasSubCommands() {
+			leaves++
+			if !strings.Contains(help.out, "Examples:\n") || !strings.Contains(cmd.Example, cmd.CommandPath()) {
+				t.Errorf("%s has no example of itself:\n%s", cmd.CommandPath(), cmd.Example)
+			}
+			if words := strings.SplitN(help.out, "\n", 2)[0]; !strings.HasPrefix(cmd.Long+cmd.Short, words) || words == "" {
+				t.Errorf("%s --help begins with %q", cmd.CommandPath(), words)
+			}
+			for line := range strings.SplitSeq(cmd.Example, "\n") {
+				if strings.HasPrefix(line, "  tenantctl ") {
+					checkExample(t, strings.Fields(strings.TrimPrefix(line, "  tenantctl ")))
+				}
+			}
+		}
+		for _, sub := range cmd.Commands() {
+			walk(sub, append(append([]string{}, path...), sub.Name()))
+		}
+	}
+	walk(cli.New(strings.NewReader(""), io.Discard, io.Discard), nil)
+	if leaves < 25 {
+		t.Errorf("%d commands", leaves)
+	}
+}
+
+// checkExample: the commands and flags of an example exist.
+func checkExample(t *testing.T, words []string) {
+	t.Helper()
+	cmd, _, err := cli.New(strings.NewReader(""), io.Discard, io.Discard).Find(words)
+	if err != nil || cmd.HasSubCommands() {
+		t.Errorf("example %v: leads to %s, %v", words, cmd.CommandPath(), err)
+		return
+	}
+	for _, w := range words {
+		if w == "#" || w == ">" {
+			return
+		}
+		name, long := strings.CutPrefix(w, "--")
+		name, _, _ = strings.Cut(name, "=")
+		if long && cmd.Flags().Lookup(name) == nil && cmd.InheritedFlags().Lookup(name) == nil {
+			t.Errorf("example %v: there is no flag --%s", words, name)
+		}
+	}
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	s := &shell{T: t}
+	for _, c := range []struct{ line, words string }{
+		{"tenant list -o yaml", "-o yaml: use table or json"},
+		{"version -o yaml", "-o yaml: use table or json"},
+		{"frobnicate", `unknown command "frobnicate" for "tenantctl"; see: tenantctl --help`},
+		{"tenant frobnicate", `unknown command "frobnicate" for "tenantctl tenant"; see: tenantctl tenant --help`},
+		{"roster profile frobnicate", `see: tenantctl roster profile --help`},
+		{"verify frobnicate", `see: tenantctl verify --help`},
+		{"version --colour", "unknown flag: --colour; see: tenantctl version --help"},
+		{"migrate up --parallel many", "see: tenantctl migrate up --help"},
+		{"tenant show", "TENANT is missing; usage: tenantctl tenant show TENANT"},
+		{"roster show one", "IMPORT is missing"},
+	} {
+		s.refused(2, c.words, strings.Fields(c.line)...)
+	}
+	for _, noun := range []string{"", "tenant", "roster", "roster profile", "migrate", "verify", "database"} {
+		a := s.run(strings.Fields(noun)...)
+		if a.code != 2 || !strings.Contains(a.out, "Available Commands:") {
+			t.Errorf("%q alone: %s", noun, a)
+		}
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	s := &shell{T: t}
+	for _, sh := range []string{"bash", "zsh", "fish", "powershell"} {
+		if out := s.ok("completion", sh); len(out) < 1000 || !strings.Contains(out, "tenantctl") {
+			t.Errorf("completion %s: %.200s", sh, out)
+		}
+	}
+	if out := s.ok("__complete", "roster", "prof"); !strings.HasPrefix(out, "profile") {
+		t.Errorf("completing roster prof: %q", out)
+	}
+}
+
+// TestProcess: what this process does by function, the program does by itself.
+func TestProcess(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	for code, line := range map[int]string{0: "tenant list -o json", 1: "tenant show nosuch", 2: "tenant frobnicate", 5: "tenant create X"} {
+		a := s.process(strings.Fields(line)...)
+		if a.code != code || (code == 0) != (a.out != "") || (code == 0) != (a.err == "") || strings.Contains(a.err, "panic") {
+			t.Errorf("%s: %s", line, a)
+		}
+		if code != 0 && !strings.HasPrefix(a.err, "tenantctl: ") {
+			t.Errorf("%s: %s", line, a)
+		}
+	}
+}
