@@ -54,7 +54,9 @@ func (o *Operator) stepSchema(ctx context.Context, t *entry, _ Spec) error {
 		if err != nil {
 			return err
 		}
-		if _, err := o.pool.Exec(ctx, script, pgx.QueryExecModeSimpleProtocol); err != nil {
+		// The transaction of a killed attempt may commit only now: then it is there.
+		_, err = o.pool.Exec(ctx, script, pgx.QueryExecModeSimpleProtocol)
+		if code := sqlState(err); err != nil && code != "42P06" && !(code == "23505" && constraintOf(err) == "pg_namespace_nspname_index") {
 			return fmt.Errorf("make schema: %w", err)
 		}
 	}

@@ -177,12 +177,20 @@ select gen_random_uuid(), p.learner, p.unit,
 
 // DerivePlacements brings grade placements of the given learners to what roles,
 // users and enrolments say, and proposes their study rights.
-func DerivePlacements(ctx context.Context, tx tenancy.Write, persons []uuid.UUID, today string) error {
-	if _, err := tx.Exec(ctx, sqlUpsertSomePlacements, pgx.StrictNamedArgs{"persons": persons}); err != nil {
+// With many of them it looks at everyone.
+func DerivePlacements(ctx context.Context, tx tenancy.Write, many bool, persons []uuid.UUID, today string) error {
+	if many {
+		if err := DeriveAllPlacements(ctx, tx); err != nil {
+			return err
+		}
+	} else if _, err := tx.Exec(ctx, sqlUpsertSomePlacements, pgx.StrictNamedArgs{"persons": persons}); err != nil {
 		return fmt.Errorf("derive grade placements: %w", err)
 	}
 	if _, err := tx.Exec(ctx, sqlEndPlacements, pgx.StrictNamedArgs{"persons": persons, "today": today}); err != nil {
 		return fmt.Errorf("end grade placements: %w", err)
+	}
+	if many {
+		return nil
 	}
 	if _, err := tx.Exec(ctx, sqlProposeSomeStudyRights, pgx.StrictNamedArgs{"persons": persons}); err != nil {
 		return fmt.Errorf("propose study rights: %w", err)

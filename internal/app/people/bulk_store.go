@@ -109,8 +109,13 @@ update guardianship s
 
 // DeriveGuardianships brings the roster's guardianships of the given children
 // and guardians to what roster_user says.
-func DeriveGuardianships(ctx context.Context, tx tenancy.Write, persons []uuid.UUID, today string) error {
-	if _, err := tx.Exec(ctx, sqlUpsertSomeGuardianships, pgx.StrictNamedArgs{"persons": persons}); err != nil {
+// With many of them it looks at everyone.
+func DeriveGuardianships(ctx context.Context, tx tenancy.Write, many bool, persons []uuid.UUID, today string) error {
+	if many {
+		if err := DeriveAllGuardianships(ctx, tx); err != nil {
+			return err
+		}
+	} else if _, err := tx.Exec(ctx, sqlUpsertSomeGuardianships, pgx.StrictNamedArgs{"persons": persons}); err != nil {
 		return fmt.Errorf("derive guardianships: %w", err)
 	}
 	if _, err := tx.Exec(ctx, sqlEndGuardianships, pgx.StrictNamedArgs{"persons": persons, "today": today}); err != nil {

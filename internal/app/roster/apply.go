@@ -416,11 +416,16 @@ func (r *run) derive() error {
 	case len(persons) == 0:
 		return nil
 	}
-	if err := people.DeriveGuardianships(r.ctx, *r.write, persons, day); err != nil {
+	if err := people.DeriveGuardianships(r.ctx, *r.write, len(persons) > many, persons, day); err != nil {
 		return err
 	}
-	return org.DerivePlacements(r.ctx, *r.write, persons, day)
+	return org.DerivePlacements(r.ctx, *r.write, len(persons) > many, persons, day)
 }
+
+// many is from how many touched people on everyone's facts are derived at once:
+// looking each of them up costs more, and the planner knows little of rows that
+// this transaction has added.
+const many = 1000
 
 // birthDates reads demographics ahead of users, so that a new person is written
 // once, whole.

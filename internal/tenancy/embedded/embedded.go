@@ -109,9 +109,22 @@ func (s *Server) ensure(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	for try := 1; ; try++ {
+		err := s.join(ctx, password, o)
+		// A server that was killed this very moment still looks alive, and its
+		// backends may hold its memory for a while.
+		if err == nil || !errors.Is(err, errEnded) || try == 40 {
+			return err
+		}
+		time.Sleep(250 * time.Millisecond)
+	}
+}
+
+// join uses the running server, or starts one.
+func (s *Server) join(ctx context.Context, password string, o Options) error {
 	if _, port, ok := s.place.running(); ok {
 		s.dsn = dsn(port, password)
-		return s.await(ctx, nil)
+		return s.await(ctx, func() bool { _, _, alive := s.place.running(); return !alive })
 	}
 	bin, err := s.place.binaries()
 	if err != nil {
@@ -130,8 +143,10 @@ func (s *Server) ensure(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	return s.await(ctx, cmd)
+	return s.await(ctx, func() bool { return reaped(cmd.Process.Pid) })
 }
+
+var errEnded = errors.New("postgres ended at its start")
 
 func dsn(port int, password string) string {
 	u := url.URL{Scheme: "postgres", User: url.UserPassword(superuser, password),
@@ -141,11 +156,13 @@ func dsn(port int, password string) string {
 
 // await waits until the server answers and its database exists. Recovery after a
 // crash may take a while; a server that has exited is told at once.
-func (s *Server) await(ctx context.Context, cmd *exec.Cmd) error {
+func (s *Server) await(ctx context.Context, ended func() bool) error {
 	deadline := time.Now().Add(2 * time.Minute)
 	admin := strings.Replace(s.dsn, "/digione?", "/postgres?", 1)
 	for {
-		conn, err := pgx.Connect(ctx, s.dsn)
+		try, cancel := context.WithTimeout(ctx, 2*time.Second) // a dying server accepts and never answers
+		conn, err := pgx.Connect(try, s.dsn)
+		cancel()
 		if err == nil {
 			return conn.Close(ctx)
 		}
@@ -155,8 +172,8 @@ func (s *Server) await(ctx context.Context, cmd *exec.Cmd) error {
 				continue
 			}
 		}
-		if cmd != nil && reaped(cmd.Process.Pid) {
-			return fmt.Errorf("postgres ended at its start; see %s", s.place.file("postgres.log"))
+		if ended() {
+			return fmt.Errorf("%w; see %s", errEnded, s.place.file("postgres.log"))
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			return fmt.Errorf("postgres does not answer: %w; see %s", err, s.place.file("postgres.log"))
@@ -253,7 +270,12 @@ func (p place) init(ctx context.Context, bin, password string) error {
 	if _, err := os.Stat(filepath.Join(p.data, "PG_VERSION")); err == nil {
 		return nil
 	}
-	tmp := p.data + ".new"
+	// A killed starter may leave an initdb behind that still writes: what it makes
+	// is cleared away as far as it goes, and never built upon.
+	for _, old := range p.halfMade() {
+		_ = os.RemoveAll(old)
+	}
+	tmp := fmt.Sprintf("%s.new-%d", p.data, os.Getpid())
 	if err := os.RemoveAll(tmp); err != nil {
 		return err
 	}
@@ -278,6 +300,11 @@ func (p place) init(ctx context.Context, bin, password string) error {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	return os.Rename(tmp, p.data)
+}
+
+func (p place) halfMade() []string {
+	old, _ := filepath.Glob(p.data + ".new*")
+	return old
 }
 
 func (p place) mkdir(dir string) error {
