@@ -198,10 +198,20 @@ func DerivePlacements(ctx context.Context, tx tenancy.Write, many bool, persons 
 	return nil
 }
 
+// Tables that were filled in this very transaction have no statistics yet:
+// without this the planner takes them for small and loops.
+const sqlNestedLoops = `select set_config('enable_nestloop', @loops, true)`
+
 // DeriveAllPlacements does the same for everyone, after a first import.
 func DeriveAllPlacements(ctx context.Context, tx tenancy.Write) error {
+	if _, err := tx.Exec(ctx, sqlNestedLoops, pgx.StrictNamedArgs{"loops": "off"}); err != nil {
+		return err
+	}
 	if _, err := tx.Exec(ctx, sqlUpsertAllPlacements); err != nil {
 		return fmt.Errorf("derive grade placements: %w", err)
+	}
+	if _, err := tx.Exec(ctx, sqlNestedLoops, pgx.StrictNamedArgs{"loops": "on"}); err != nil {
+		return err
 	}
 	if _, err := tx.Exec(ctx, sqlProposeAllStudyRights); err != nil {
 		return fmt.Errorf("propose study rights: %w", err)

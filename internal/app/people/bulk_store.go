@@ -96,7 +96,9 @@ select gen_random_uuid(), d.child, d.guardian, 'agent', 'roster', d.validity
 
 // Tables that were filled in this very transaction have no statistics yet:
 // without this the planner takes them for small and loops.
-const sqlHashJoins = `select set_config('enable_nestloop', 'off', true)`
+// It holds for the one statement that it is meant for: others have joins that
+// nothing but a loop can do.
+const sqlNestedLoops = `select set_config('enable_nestloop', @loops, true)`
 
 const sqlEndGuardianships = `
 update guardianship s
@@ -111,27 +113,26 @@ update guardianship s
 // and guardians to what roster_user says.
 // With many of them it looks at everyone.
 func DeriveGuardianships(ctx context.Context, tx tenancy.Write, many bool, persons []uuid.UUID, today string) error {
-	if many {
-		if err := DeriveAllGuardianships(ctx, tx); err != nil {
-			return err
-		}
-	} else if _, err := tx.Exec(ctx, sqlUpsertSomeGuardianships, pgx.StrictNamedArgs{"persons": persons}); err != nil {
-		return fmt.Errorf("derive guardianships: %w", err)
-	}
 	if _, err := tx.Exec(ctx, sqlEndGuardianships, pgx.StrictNamedArgs{"persons": persons, "today": today}); err != nil {
 		return fmt.Errorf("end guardianships: %w", err)
+	}
+	if many {
+		return DeriveAllGuardianships(ctx, tx)
+	}
+	if _, err := tx.Exec(ctx, sqlUpsertSomeGuardianships, pgx.StrictNamedArgs{"persons": persons}); err != nil {
+		return fmt.Errorf("derive guardianships: %w", err)
 	}
 	return nil
 }
 
-// DeriveAllGuardianships does the same for everyone, as the last writes of a
-// transaction: it changes how the rest of it is planned.
+// DeriveAllGuardianships does the same for everyone.
 func DeriveAllGuardianships(ctx context.Context, tx tenancy.Write) error {
-	if _, err := tx.Exec(ctx, sqlHashJoins); err != nil {
+	if _, err := tx.Exec(ctx, sqlNestedLoops, pgx.StrictNamedArgs{"loops": "off"}); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, sqlUpsertAllGuardianships); err != nil {
 		return fmt.Errorf("derive guardianships: %w", err)
 	}
-	return nil
+	_, err := tx.Exec(ctx, sqlNestedLoops, pgx.StrictNamedArgs{"loops": "on"})
+	return err
 }

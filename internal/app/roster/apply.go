@@ -425,7 +425,7 @@ func (r *run) derive() error {
 // many is from how many touched people on everyone's facts are derived at once:
 // looking each of them up costs more, and the planner knows little of rows that
 // this transaction has added.
-const many = 1000
+const many = 3000
 
 // birthDates reads demographics ahead of users, so that a new person is written
 // once, whole.

@@ -61,7 +61,7 @@ func TestBenchImport(t *testing.T) {
 	}
 	sum := map[string]time.Duration{}
 	var rows int64
-	const rounds = 4
+	const rounds = 3
 	for round := range rounds {
 		var ts [2]tenancy.Tenant
 		for i := range ts {
