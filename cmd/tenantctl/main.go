@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // validity is meant in Finnish days, on any machine
 
@@ -30,6 +31,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	var exit *kit.Exit
 	if err != nil && !(errors.As(err, &exit) && exit.Silent) {
 		_, _ = fmt.Fprintln(errOut, "tenantctl:", err)
+		if ctx.Err() != nil && !strings.Contains(err.Error(), "run the command again") {
+			_, _ = fmt.Fprintln(errOut, "Cancelled. What was finished is kept; to go on, run the command again.")
+		}
 	}
 	return kit.Code(err)
 }
