@@ -20,16 +20,20 @@ import (
 
 func pow(x, y float64) float64 { return math.Pow(x, y) }
 
-// The rows of one tenant, a small municipality: 20 groups of 50 learners, and as
-// many guardians.
+// The rows of one tenant, a small municipality: 20 groups of 50 learners.
 const (
 	benchGroups  = 20
-	benchPerson  = 2000
+	benchPerson  = 1000
 	benchInGroup = 50
 )
 
+// benchID is a UUIDv7 like those that an import makes: they grow with the rows of
+// a table, and so lie together in its index.
 func benchID(kind, i int) uuid.UUID {
-	return uuid.NewSHA1(uuid.Nil, []byte{byte(kind), byte(i >> 8), byte(i)})
+	u := uuid.NewSHA1(uuid.Nil, []byte{byte(kind), byte(i >> 8), byte(i)})
+	copy(u[:6], []byte{1, 0x99, byte(kind), 0, byte(i >> 8), byte(i)})
+	u[6] = u[6]&0x0f | 0x70
+	return u
 }
 
 type benchRows struct{ unit, course, group, person, enrolment string }
@@ -46,7 +50,7 @@ func makeBenchRows() benchRows {
 		fmt.Fprintf(&group, "%s\t%s\t%s\thomeroom\t%dA\t[2026-08-01,2027-06-01)\tbench\tg%d\t2026-08-01\n", benchID(4, g), benchID(1, 0), benchID(2, 0), g, g)
 		for k := range benchInGroup {
 			n := g*benchInGroup + k
-			fmt.Fprintf(&enrolment, "%s\t%s\t%s\tstudent\ttrue\t[2026-08-01,2027-06-01)\tbench\te%d\t2026-08-01\n", benchID(5, n), benchID(4, g), benchID(3, 2*n), n)
+			fmt.Fprintf(&enrolment, "%s\t%s\t%s\tstudent\ttrue\t[2026-08-01,2027-06-01)\tbench\te%d\t2026-08-01\n", benchID(5, n), benchID(4, g), benchID(3, n), n)
 		}
 	}
 	r.unit, r.course, r.group, r.person, r.enrolment = unit.String(), course.String(), group.String(), person.String(), enrolment.String()
@@ -77,7 +81,7 @@ func (r benchRows) load(ctx context.Context, conn *pgx.Conn, schema string) erro
 func benchFleet(t *testing.T, n int) (dsn string, ids []tenancy.ID) {
 	t.Helper()
 	ctx := context.Background()
-	o, dsn, made := benchOperator(t, benchServer(t), fmt.Sprintf("fleet_%d", n), false, (n+3)/4)
+	o, dsn, made := benchOperator(t, benchServer(t), fmt.Sprintf("fleet_%d", n), false, (n+3) / *benchCells)
 	env := &dbtest.Env{DSN: dsn}
 	if made {
 		provisionMany(t, o, "b", 0, n, 4)
@@ -198,7 +202,7 @@ func limitPool(t *testing.T, dsn, app, path string) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(dsn)
 	must(t, err)
-	cfg.MaxConns, cfg.MinConns = benchWorkers, benchWorkers
+	cfg.MaxConns, cfg.MinConns = benchConns, benchConns
 	cfg.ConnConfig.RuntimeParams["application_name"] = app
 	cfg.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	if path != "" {
@@ -214,7 +218,7 @@ func TestBenchAccess(t *testing.T) {
 	ctx := context.Background()
 	n := *benchTenants
 	dsn, ids := benchFleet(t, n)
-	db, err := tenancy.Open(ctx, tenancy.Config{DSN: dsn + "&application_name=ours", Secret: dbtest.Secret, MaxConns: benchWorkers, Queue: 1000})
+	db, err := tenancy.Open(ctx, tenancy.Config{DSN: dsn + "&application_name=ours", Secret: dbtest.Secret, MaxConns: benchConns, Queue: 1000})
 	must(t, err)
 	defer db.Close()
 	must(t, db.Warm(ctx))
@@ -260,7 +264,7 @@ func TestBenchAccess(t *testing.T) {
 		m := c.sum
 		result(t, fmt.Sprintf("access, %d tenants", n), map[string]any{
 			"way": c.name, "req_per_s": int(m.rate()), "rate_to_E1": round(m.rate() / limit.rate()), "rate_to_fair": round(m.rate() / list[2].sum.rate()), "cpu_to_bound": round(m.micros() / list[4].sum.micros()),
-			"cpu_us": int(m.micros()), "client_us": int(m.client / float64(m.requests) * 1e6), "cpu_to_E1": round(m.micros() / limit.micros()),
+			"cpu_us": int(m.micros()), "client_us": int(m.client / float64(max(1, m.requests)) * 1e6), "cpu_to_E1": round(m.micros() / limit.micros()),
 			"p50_ms": round(m.quantile(.5).Seconds() * 1e3), "p99_ms": round(m.quantile(.99).Seconds() * 1e3),
 			"p99_to_E1": round(m.quantile(.99).Seconds() / limit.quantile(.99).Seconds())})
 	}
@@ -274,8 +278,8 @@ func TestBenchAccess(t *testing.T) {
 // bound is the least that a schema per tenant can cost: qualified statements as
 // the owner, each tenant on one connection of its own few; no role, no path.
 type bound struct {
-	locks       [benchWorkers]sync.Mutex
-	conns       [benchWorkers]*pgx.Conn
+	locks       [benchConns]sync.Mutex
+	conns       [benchConns]*pgx.Conn
 	group, list []string
 }
 
@@ -299,7 +303,7 @@ func newBound(t *testing.T, dsn string) *bound {
 
 func (b *bound) request(ctx context.Context, tenant int, group uuid.UUID) error {
 	q, got := benchBatch(b.group[tenant], b.list[tenant], group)
-	k := tenant % benchWorkers
+	k := tenant % benchConns
 	b.locks[k].Lock()
 	defer b.locks[k].Unlock()
 	if err := b.conns[k].SendBatch(ctx, q).Close(); err != nil {
@@ -308,7 +312,12 @@ func (b *bound) request(ctx context.Context, tenant int, group uuid.UUID) error 
 	return got()
 }
 
-func round(x float64) float64 { return math.Round(x*1000) / 1000 }
+func round(x float64) float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return 0
+	}
+	return math.Round(x*1000) / 1000
+}
 
 // naiveRequest is the usual way: a shared pool, the path set before the statements.
 func naiveRequest(ctx context.Context, pool *pgxpool.Pool, tenant int, group uuid.UUID) error {

@@ -39,10 +39,14 @@ var (
 	benchSlice    = flag.Duration("slice", 1500*time.Millisecond, "length of a measured slice")
 	benchPool     = flag.Int("pool", 4, "connections of a cell")
 	benchParallel = flag.Int("parallel", 4, "migrators at a time")
+	benchCells    = flag.Int("cells", 4, "cells of the fleet")
+	benchClients  = flag.Int("clients", 16, "clients that ask at a time")
+	benchOnly     = flag.String("only", "", "measure only the contenders of this application name, for a profiler")
 	benchRounds   = flag.Int("rounds", 6, "slices of each contender")
 )
 
-const benchWorkers = 16
+// benchConns is how many connections each contender has.
+const benchConns = 16
 
 // benchServer starts the benchmarks' server. Autovacuum is off: its runs over new
 // tables would fall into some slices and not into others.
@@ -84,7 +88,7 @@ func benchOperator(t *testing.T, admin, name string, fresh bool, capacity int) (
 		env.Exec(t, "create database "+name)
 	}
 	cfg := dbtest.OperatorConfig(dsn)
-	cfg.CellCapacity, cfg.CellPool = capacity, 4
+	cfg.CellCapacity, cfg.CellPool = capacity, *benchPool
 	o, err := tenancy.OpenOperator(ctx, cfg)
 	must(t, err)
 	t.Cleanup(o.Close)
@@ -129,11 +133,14 @@ type measure struct {
 	times    []time.Duration
 }
 
-func (m measure) rate() float64 { return float64(m.requests) / m.seconds }
+func (m measure) rate() float64 { return float64(m.requests) / max(m.seconds, 1e-9) }
 func (m measure) micros() float64 {
-	return m.cpu / float64(m.requests) * 1e6
+	return m.cpu / float64(max(1, m.requests)) * 1e6
 }
 func (m measure) quantile(q float64) time.Duration {
+	if len(m.times) == 0 {
+		return 0
+	}
 	slices.Sort(m.times)
 	return m.times[min(len(m.times)-1, int(q*float64(len(m.times))))]
 }
@@ -144,6 +151,9 @@ func compare(t *testing.T, dsn string, list []*contender, tenants, rounds int, s
 	order := rand.New(rand.NewPCG(1, 2)).Perm(tenants)
 	for round := range rounds + 1 { // the first only warms
 		for _, c := range list {
+			if *benchOnly != "" && !strings.Contains(*benchOnly, c.app) {
+				continue
+			}
 			m := oneSlice(t, dsn, c, order, uint64(round), slice)
 			if round > 0 {
 				c.sum.requests += m.requests
@@ -163,8 +173,8 @@ func oneSlice(t *testing.T, dsn string, c *contender, order []int, seed uint64, 
 	self, cpu := selfCPU(), selfCPU()+backendCPU(pids)
 	began := time.Now()
 	var wg sync.WaitGroup
-	all := make([][]time.Duration, benchWorkers)
-	for w := range benchWorkers {
+	all := make([][]time.Duration, *benchClients)
+	for w := range *benchClients {
 		wg.Go(func() {
 			zipf := newZipf(rand.New(rand.NewPCG(seed, uint64(w))), 1.1, len(order))
 			for time.Since(began) < slice {

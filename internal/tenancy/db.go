@@ -33,7 +33,8 @@ type Config struct {
 	// Statements bounds the prepared statements of a session; default 2,000.
 	Statements int
 	// SessionBytes is the memory budget of a backend (default 48 MB), looked at
-	// every MeasureEvery uses (default 500); MaxAge replaces it anyway (1 h).
+	// after MeasureEvery new statements (default 100) and now and then; MaxAge
+	// replaces it anyway (1 h).
 	SessionBytes int64
 	MeasureEvery int
 	MaxAge       time.Duration
@@ -51,7 +52,7 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxConns, 64)
 	def(&c.Queue, 64)
 	def(&c.Statements, 2000)
-	def(&c.MeasureEvery, 500)
+	def(&c.MeasureEvery, 100)
 	if c.Patience == 0 {
 		c.Patience = 2 * time.Second
 	}
@@ -111,7 +112,7 @@ func (db *DB) Close() {
 func (db *DB) connConfig(role string) *pgx.ConnConfig {
 	c := db.base.Copy()
 	c.User, c.Password = role, rolePassword(db.cfg.Secret, role)
-	c.DefaultQueryExecMode = pgx.QueryExecModeExec // statements are prepared by session.prepare alone
+	c.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec // statements are prepared by session.prepare alone, and described by it once
 	c.StatementCacheCapacity, c.DescriptionCacheCapacity = 0, 0
 	c.BuildContextWatcherHandler = func(pc *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: pc, DeadlineDelay: time.Second}

@@ -48,6 +48,15 @@ func (o *Operator) Migrate(ctx context.Context, m MigrateOptions) ([]Migrated, e
 	if err != nil {
 		return nil, err
 	}
+	n := m.Parallel
+	if n <= 0 {
+		n = 4
+	}
+	crew := make([]*upgrader, n) // their connections stay warm from ring to ring
+	for i := range crew {
+		crew[i] = &upgrader{o: o}
+		defer crew[i].close()
+	}
 	var all []Migrated
 	for _, ring := range Rings {
 		var wave []*entry
@@ -56,11 +65,12 @@ func (o *Operator) Migrate(ctx context.Context, m MigrateOptions) ([]Migrated, e
 				wave = append(wave, t)
 			}
 		}
-		done := o.migrateWave(ctx, wave, m)
+		done, err := o.migrateWave(ctx, crew, wave, m)
 		all = append(all, done...)
 		for _, d := range done {
 			if d.Error != "" {
-				err = ErrSomeFailed
+				err = errors.Join(ErrSomeFailed, err)
+				break
 			}
 		}
 		if err != nil || ctx.Err() != nil {
@@ -97,21 +107,15 @@ func (o *Operator) pending(ctx context.Context, m MigrateOptions) ([]*entry, err
 
 // migrateWave migrates tenants in parallel. The first failure lets no new tenant
 // begin; those under way finish.
-func (o *Operator) migrateWave(ctx context.Context, wave []*entry, m MigrateOptions) []Migrated {
-	n := m.Parallel
-	if n <= 0 {
-		n = 4
-	}
+func (o *Operator) migrateWave(ctx context.Context, crew []*upgrader, wave []*entry, m MigrateOptions) ([]Migrated, error) {
 	queue := make(chan *entry)
 	stop, halt := context.WithCancel(ctx)
 	defer halt()
 	var mu sync.Mutex
 	var out []Migrated
 	var wg sync.WaitGroup
-	for range min(n, len(wave)) {
+	for _, u := range crew[:min(len(crew), len(wave))] {
 		wg.Go(func() {
-			u := &upgrader{o: o}
-			defer u.close()
 			for t := range queue {
 				d := u.migrateTenant(ctx, t, m.DryRun)
 				if d.Error != "" {
@@ -137,7 +141,31 @@ feed:
 	close(queue)
 	wg.Wait()
 	slices.SortFunc(out, func(a, b Migrated) int { return cmp.Compare(a.Tenant, b.Tenant) })
-	return out
+	if m.DryRun || len(out) == 0 {
+		return out, nil
+	}
+	return out, o.flush(ctx)
+}
+
+// failed notes a migration that went wrong: its own transaction is gone.
+func (o *Operator) failed(ctx context.Context, id ID, began time.Time, err error) error {
+	const note = `
+insert into control.step (tenant, process, name, attempt, started_at, finished_at, outcome, detail)
+select $1, 'migrate', 'schema', coalesce(max(attempt), 0) + 1, $2, $3, 'failed', $4
+  from control.step
+ where tenant = $1 and process = 'migrate' and name = 'schema'`
+	_, nerr := o.pool.Exec(context.WithoutCancel(ctx), note, id, began, time.Now(), err.Error())
+	return nerr
+}
+
+// flush waits until all that was committed before is on the disk: a commit that
+// waits takes with it those that did not.
+func (o *Operator) flush(ctx context.Context) error {
+	const mark = "select pg_catalog.pg_logical_emit_message(true, 'digione', 'migrated')::text"
+	if _, err := o.pool.Exec(context.WithoutCancel(ctx), mark); err != nil {
+		return fmt.Errorf("flush the migrations to disk: %w", err)
+	}
+	return nil
 }
 
 func (u *upgrader) migrateTenant(ctx context.Context, t *entry, dry bool) Migrated {
@@ -147,10 +175,10 @@ func (u *upgrader) migrateTenant(ctx context.Context, t *entry, dry bool) Migrat
 	if dry {
 		d.To, err = u.o.Latest()
 	} else {
-		err = u.o.record(ctx, t.ID, "migrate", "schema", func() error {
-			d.To, err = u.migrateOne(ctx, t)
-			return err
-		})
+		d.To, err = u.migrateOne(ctx, t) // a success is noted with the work itself
+		if err != nil {
+			err = errors.Join(err, u.o.failed(ctx, t.ID, began, err))
+		}
 	}
 	d.Seconds = time.Since(began).Seconds()
 	if err != nil {

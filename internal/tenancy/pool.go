@@ -22,7 +22,8 @@ type session struct {
 	born    time.Time
 	used    time.Time
 	uses    int
-	names   int
+	names   int // statements prepared so far
+	known   int // of them when its memory was last measured
 	tenants map[ID]struct{}
 	stmts   map[string]*list.Element // tagged text -> *stmt
 	recent  *list.List
@@ -54,6 +55,13 @@ func newCell(db *DB, name, role string, size int) *cell {
 // to prepare and plan on a strange session costs more than a short wait.
 const lean = 25 * time.Millisecond
 
+// fair is how long others may overtake a waiter; look is told to one that should
+// try again.
+const (
+	fair = 5 * time.Millisecond
+	look = -1
+)
+
 // homesOf is on how many slots a tenant is at home: two, or one where so many
 // share the cell that with two their sessions would outgrow the budget.
 func (c *cell) homesOf(t *entry) int {
@@ -66,7 +74,9 @@ func (c *cell) homesOf(t *entry) int {
 
 // waiter is a transaction in the queue for a slot.
 type waiter struct {
-	turn  chan int
+	turn  chan int // a slot that is given to it, or look
+	since time.Time
+	told  bool // look is in turn
 	home  int  // the first of its tenant's homes
 	homes int  // how many they are
 	any   bool // it has waited long enough
@@ -113,7 +123,7 @@ func (c *cell) acquire(ctx context.Context, t *entry) (*session, error) {
 		c.slots[i].busy = true
 		c.mu.Unlock()
 	} else {
-		w.turn = make(chan int, 1)
+		w.turn, w.since = make(chan int, 2), time.Now()
 		e := c.waiting.PushBack(w)
 		c.mu.Unlock()
 		var err error
@@ -137,9 +147,14 @@ func (c *cell) wait(ctx context.Context, e *list.Element) (int, error) {
 	for {
 		select {
 		case i := <-w.turn:
-			return i, nil
+			if i == look {
+				i = c.settle(e, false)
+			}
+			if i >= 0 {
+				return i, nil
+			}
 		case <-patience.C:
-			if i := c.settle(e); i >= 0 {
+			if i := c.settle(e, true); i >= 0 {
 				return i, nil
 			}
 		case <-ctx.Done():
@@ -149,14 +164,15 @@ func (c *cell) wait(ctx context.Context, e *list.Element) (int, error) {
 	}
 }
 
-// settle lets a waiter take any slot from now on, an idle one at once.
-func (c *cell) settle(e *list.Element) int {
+// settle takes an idle slot for a waiter, if there is one; with whichever, it may
+// be any slot from now on.
+func (c *cell) settle(e *list.Element, whichever bool) int {
 	w := e.Value.(*waiter)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w.any = true
-	if len(w.turn) > 0 { // its turn came at the same moment
-		return <-w.turn
+	w.any = w.any || whichever
+	if i := w.given(); i >= 0 { // its turn came at the same moment
+		return i
 	}
 	i := c.pick(w)
 	if i >= 0 {
@@ -166,15 +182,37 @@ func (c *cell) settle(e *list.Element) int {
 	return i
 }
 
+// given empties the waiter's turn and returns the slot that was in it, or -1.
+func (w *waiter) given() int {
+	w.told = false
+	for {
+		select {
+		case i := <-w.turn:
+			if i != look {
+				return i
+			}
+		default:
+			return -1
+		}
+	}
+}
+
 // giveUp leaves the queue; a turn that came at the same moment is passed on.
 func (c *cell) giveUp(e *list.Element) {
 	c.mu.Lock()
 	c.waiting.Remove(e)
+	told := e.Value.(*waiter).told
+	i := e.Value.(*waiter).given()
+	if i < 0 && told {
+		for _, s := range c.slots {
+			if !s.busy {
+				c.offer(s)
+			}
+		}
+	}
 	c.mu.Unlock()
-	select {
-	case i := <-e.Value.(*waiter).turn:
+	if i >= 0 {
 		c.release(c.slots[i])
-	default:
 	}
 }
 
@@ -221,14 +259,29 @@ func (c *cell) release(s *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.used = time.Now()
+	s.busy = false
+	c.offer(s)
+}
+
+// offer finds the next for a free slot. Who has waited long is given it. Another
+// is only told to look: until it runs, whoever comes by may take the slot, so that
+// a session in demand is not idle while its next transaction waits for a processor.
+func (c *cell) offer(s *session) {
 	for e := c.waiting.Front(); e != nil; e = e.Next() {
-		if w := e.Value.(*waiter); c.suits(w, s.slot) {
+		w := e.Value.(*waiter)
+		switch {
+		case !c.suits(w, s.slot):
+		case s.used.Sub(w.since) > fair:
 			c.waiting.Remove(e)
+			s.busy = true
 			w.turn <- s.slot
+			return
+		case !w.told:
+			w.told = true
+			w.turn <- look
 			return
 		}
 	}
-	s.busy = false
 }
 
 // spent tells whether a session is due for replacement: by age, or by the memory
@@ -239,9 +292,11 @@ func (c *cell) spent(s *session) bool {
 	if age > c.db.cfg.MaxAge || c.retired.Load() || (age > turn && c.db.cap.hungry.Load() > 0) {
 		return true
 	}
-	if s.uses%c.db.cfg.MeasureEvery != 0 {
+	// A backend grows by the tenants and statements that are new to it.
+	if s.names-s.known < c.db.cfg.MeasureEvery && s.uses%(100*c.db.cfg.MeasureEvery) != 0 {
 		return false
 	}
+	s.known = s.names
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	var bytes int64

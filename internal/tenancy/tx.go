@@ -32,6 +32,11 @@ type txn struct {
 const (
 	sqlEnter = `select set_config('role', $1, true), set_config('search_path', $2, true), set_config('statement_timeout', $3, true)`
 	sqlPeek  = `select set_config('role', $1, true), set_config('search_path', $2, true)`
+
+	sqlBeginRead  = "begin read only"
+	sqlBeginWrite = "begin read write"
+	sqlCommit     = "commit"
+
 	sqlWhere = `select current_user::text, current_schema()::text, current_setting('transaction_read_only')`
 )
 
@@ -40,11 +45,14 @@ func (x *txn) begin(b *pgx.Batch) error {
 	if err != nil {
 		return err
 	}
-	if x.readOnly {
-		b.Queue("begin read only")
-	} else {
-		b.Queue("begin read write") // a session is read-only by default
+	begin := sqlBeginRead
+	if !x.readOnly { // a session is read-only by default
+		begin = sqlBeginWrite
 	}
+	if begin, err = x.s.own(begin); err != nil {
+		return err
+	}
+	b.Queue(begin)
 	b.Queue(enter, x.t.Role, x.t.path, fmt.Sprint(x.deadline.Milliseconds()))
 	return nil
 }
@@ -125,7 +133,7 @@ func (x *txn) commit(ctx context.Context) error {
 		x.rollback()
 		return errors.New("commit: a statement of the transaction had failed")
 	}
-	if _, err := x.s.conn.Exec(ctx, "commit", pgx.QueryExecModeSimpleProtocol); err != nil {
+	if _, err := x.s.conn.Exec(ctx, sqlCommit, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
@@ -234,7 +242,11 @@ func (r Read) Finish(ctx context.Context, b *pgx.Batch) error {
 	}
 	out.QueuedQueries = append(out.QueuedQueries, b.QueuedQueries...)
 	if x.open && !x.readOnly {
-		out.Queue("commit")
+		commit, err := x.s.own(sqlCommit)
+		if err != nil {
+			return err
+		}
+		out.Queue(commit)
 	}
 	x.done = true
 	err := x.s.conn.SendBatch(ctx, out).Close()

@@ -127,7 +127,7 @@ func (u *upgrader) advance(ctx context.Context, t *entry) (int64, error) {
 func (m migration) settle(t *entry) string {
 	note := ""
 	if m.version > 0 {
-		note = fmt.Sprintf("\n;insert into goose_db_version (version_id, is_applied) values (%d, true)", m.version)
+		note = fmt.Sprintf("\n;insert into goose_db_version (version_id, is_applied) values (%d, true);%s", m.version, stepDone(t.ID))
 	}
 	if m.version == 0 || slices.ContainsFunc(schemas.AppendOnly, func(table string) bool { return strings.Contains(m.up, table) }) {
 		note += ";" + lockdown(t)
@@ -135,8 +135,18 @@ func (m migration) settle(t *entry) string {
 	return note + fmt.Sprintf(";\nupdate control.tenant set schema_version = (select max(version_id) from goose_db_version) where id = '%s';\n", t.ID)
 }
 
+// stepDone notes a migration that went well, in its own transaction.
+func stepDone(id ID) string {
+	return fmt.Sprintf(`
+insert into control.step (tenant, process, name, attempt, started_at, finished_at, outcome)
+select '%[1]s', 'migrate', 'schema', coalesce(max(attempt), 0) + 1, transaction_timestamp(), clock_timestamp(), 'done'
+  from control.step
+ where tenant = '%[1]s' and process = 'migrate' and name = 'schema'`, id)
+}
+
 // enter begins a transaction inside the tenant and returns the version of its
 // schema. One migrator at a time: a second polls, so that others need not wait.
+// Its commit does not wait for the disk; the wave's end does, once for all.
 func (u *upgrader) enter(ctx context.Context, t *entry) (int64, error) {
 	if u.conn == nil || u.conn.IsClosed() {
 		var err error
@@ -144,16 +154,16 @@ func (u *upgrader) enter(ctx context.Context, t *entry) (int64, error) {
 			return 0, fmt.Errorf("connect database: %w", err)
 		}
 	}
-	begin := fmt.Sprintf("begin; set local search_path = %s, ext; set local lock_timeout = '%s'; select pg_try_advisory_xact_lock(hashtextextended('%s', %d)); select max(version_id) from goose_db_version",
+	begin := fmt.Sprintf("begin; set local synchronous_commit = off; set local search_path = %s, ext; set local lock_timeout = '%s'; select pg_try_advisory_xact_lock(hashtextextended('%s', %d)); select max(version_id) from goose_db_version",
 		ident(t.Schema), lockTimeout, t.Schema, lockMigrate)
 	for {
 		results, err := u.send(ctx, begin)
 		if err != nil {
 			return 0, err
 		}
-		if string(results[3].Rows[0][0]) == "t" {
+		if string(results[4].Rows[0][0]) == "t" {
 			var version int64
-			_, err := fmt.Sscan(string(results[4].Rows[0][0]), &version)
+			_, err := fmt.Sscan(string(results[5].Rows[0][0]), &version)
 			return version, err
 		}
 		u.rollback()
@@ -201,6 +211,9 @@ func (o *Operator) migrateByGoose(ctx context.Context, t *entry) (int64, error) 
 	}
 	err := gooseUp(ctx, db, o.tenant) // the lock goes with the connection
 	version, noteErr := o.reached(ctx, t)
+	if err == nil && noteErr == nil {
+		_, noteErr = o.pool.Exec(ctx, stepDone(t.ID), pgx.QueryExecModeSimpleProtocol)
+	}
 	if err == nil {
 		err = noteErr
 	}
