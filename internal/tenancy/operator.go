@@ -89,6 +89,10 @@ func OpenOperator(ctx context.Context, cfg OperatorConfig) (*Operator, error) {
 // Close ends the operator's connections.
 func (o *Operator) Close() { o.pool.Close() }
 
+// Control is a pool on the database, for packages below tenancy that own tables of
+// the schema control. It logs in as the owner.
+func (o *Operator) Control() *pgxpool.Pool { return o.pool }
+
 // migrationsOnly hides the snapshot, which is no migration.
 type migrationsOnly struct{ fs.FS }
 

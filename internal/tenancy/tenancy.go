@@ -46,8 +46,15 @@ type Tenant struct {
 	Settings         Settings   `json:"settings"`
 	RoutableAt       *time.Time `json:"routable_at"`
 	CreatedAt        time.Time  `json:"created_at"`
+	// Opening is nil for a tenant that is wholly open.
+	Opening *Opening `json:"opening,omitempty"`
 
 	keyset []byte
+}
+
+// Opening is which schools are open to their people while a tenant joins.
+type Opening struct {
+	Schools []string `json:"schools"` // sourcedIds
 }
 
 // Settings are a tenant's own choices, each with a sane zero.
@@ -55,6 +62,8 @@ type Settings struct {
 	Roster RosterSettings `json:"roster" yaml:"roster"`
 	// Declared is what the municipality says it has, to compare with what comes.
 	Declared Declared `json:"declared" yaml:"declared"`
+	// Joining is how the municipality means to come in.
+	Joining JoiningSettings `json:"joining,omitzero" yaml:"joining"`
 }
 
 var windowDay = regexp.MustCompile(`^([0-9]{4}-)?(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`)
@@ -79,6 +88,27 @@ func (s Settings) check() []error {
 	}
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return faults
+}
+
+// JoiningSettings are whom to write to, and the waves in which schools open; the
+// first wave is the pilot.
+type JoiningSettings struct {
+	Contacts []Contact    `json:"contacts,omitempty" yaml:"contacts"`
+	Waves    []SchoolWave `json:"waves,omitempty" yaml:"waves"`
+}
+
+// Contact is a person of the municipality who answers for its joining.
+type Contact struct {
+	Name  string `json:"name" yaml:"name"`
+	Email string `json:"email" yaml:"email"`
+	Role  string `json:"role,omitempty" yaml:"role"` // such as data-protection-officer
+}
+
+// SchoolWave is a set of schools that open on one day.
+type SchoolWave struct {
+	Name    string   `json:"name" yaml:"name"`
+	Opens   string   `json:"opens" yaml:"opens"`     // YYYY-MM-DD
+	Schools []string `json:"schools" yaml:"schools"` // sourcedIds
 }
 
 // Declared are the counts that a municipality has declared; zero is unsaid.

@@ -153,6 +153,9 @@ func (x *txn) rollback() {
 // Read is a read-only transaction inside one tenant.
 type Read struct{ x *txn }
 
+// Opening is which schools of the tenant are open to their people; nil is all.
+func (r Read) Opening() *Opening { return r.x.t.Opening }
+
 // Query runs a statement of plain, unqualified SQL. Close the rows before the
 // next statement.
 func (r Read) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {

@@ -2,7 +2,9 @@ package authz_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -163,5 +165,50 @@ func TestLoad(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestClosedSchools: while a municipality joins, people of schools that are not
+// open yet have no role; the municipality's own admins have.
+func TestClosedSchools(t *testing.T) {
+	t.Parallel()
+	e := dbtest.New(t)
+	peopletest.In(t, e.DB, dbtest.Alpha, "", func(s peopletest.Seed) {
+		provider := id("provider")
+		for _, name := range []string{"open", "closed"} {
+			school := s.School(name)
+			s.Exec(`update unit set sourced_id = $2 where id = $1`, school, "org-"+name)
+			s.Grant(s.Person("principal-"+name, peopletest.Person{}), "principal", school)
+			s.Grant(s.Person("child-"+name, peopletest.Person{Born: "2015-01-01"}), "student", school)
+			s.Guardian(s.Person("guardian-"+name, peopletest.Person{}), id("child-"+name))
+			s.Grant(id("guardian-"+name), "guardian", school)
+		}
+		s.Grant(s.Person("admin", peopletest.Person{}), "districtAdministrator", provider)
+	})
+	roles := func() string {
+		var out []string
+		err := e.DB.Read(context.Background(), dbtest.Alpha, func(tx tenancy.Read) error {
+			for _, who := range []string{"principal-open", "child-open", "guardian-open", "principal-closed", "child-closed", "guardian-closed", "admin"} {
+				a, err := authz.Load(context.Background(), tx, id(who), today)
+				if err != nil {
+					return err
+				}
+				out = append(out, fmt.Sprint(len(a.Roles())))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(out, "")
+	}
+	for opening, want := range map[string]string{"null": "1111111", `'{"schools": ["org-open"]}'`: "1110001", `'{"schools": []}'`: "0000001"} {
+		e.Exec(t, "update control.tenant set opening = "+opening+" where id = '"+string(dbtest.Alpha)+"'")
+		if err := e.DB.Refresh(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if got := roles(); got != want {
+			t.Errorf("with %s open: roles %s, want %s", opening, got, want)
+		}
 	}
 }

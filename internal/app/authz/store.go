@@ -18,6 +18,14 @@ const (
 	enrolmentLives = ` (e.source_user is null or exists (select from roster_user ru where ru.id = e.source_user and ru.status = 'active' and ru.enabled)) `
 )
 
+// While a municipality joins, only some of its schools are open: the roles of
+// closed ones count for nothing yet. Those of the provider itself do.
+const (
+	unitOpen  = ` (@open::text[] is null or u.kind = 'provider' or u.sourced_id = any (@open) or exists (select from unit up where up.id = u.parent and up.sourced_id = any (@open))) `
+	groupOpen = ` (@open::text[] is null or exists (select from unit u where u.id = t.unit and ` + unitOpen + `)) `
+	childOpen = ` (@open::text[] is null or exists (select from role_grant o join unit u on u.id = o.unit where o.person = c.id and o.role = 'student' and o.status = 'active' and ` + unitOpen + `)) `
+)
+
 const sqlGrants = `
 with recursive granted as (
   select g.role, g.unit as root, u.kind, u.id as unit
@@ -28,6 +36,7 @@ with recursive granted as (
      and g.validity @> @today::date
      and ` + grantLives + `
      and u.status = 'active'
+     and ` + unitOpen + `
    union
   select d.role, d.root, d.kind, u.id
     from granted d
@@ -50,6 +59,7 @@ select e.teaching_group
    and ` + enrolmentLives + `
    and t.status = 'active'
    and t.validity @> @today::date
+   and ` + groupOpen + `
  group by e.teaching_group
  order by e.teaching_group
  limit 500`
@@ -64,6 +74,7 @@ select s.child
  where s.guardian = @person
    and s.validity @> @today::date
    and (c.birth_date is null or c.birth_date + interval '18 years' > @today::date)
+   and ` + childOpen + `
    and (s.source <> 'roster' or exists (
          select from role_grant g
           where g.person = s.guardian
@@ -86,7 +97,10 @@ type grantRow struct {
 // beyond themselves.
 func Load(ctx context.Context, tx tenancy.Read, person uuid.UUID, today time.Time) (Actor, error) {
 	a := Actor{Person: person}
-	args := pgx.StrictNamedArgs{"person": person, "today": today}
+	args := pgx.StrictNamedArgs{"person": person, "today": today, "open": nil}
+	if o := tx.Opening(); o != nil {
+		args["open"] = append([]string{}, o.Schools...)
+	}
 	var b pgx.Batch
 	b.Queue(sqlGrants, args).Query(func(rows pgx.Rows) error {
 		var g grantRow

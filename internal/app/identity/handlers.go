@@ -248,6 +248,9 @@ func (h handlers) enter(rq *web.Request, p Provider, who proof) (token string, e
 			return err
 		}
 		if len(actor.Roles()) == 0 {
+			if tx.Opening() != nil {
+				return because(notOpen, nil)
+			}
 			return because(withoutRole, nil)
 		}
 		a, err := putAccount(rq.Ctx, tx, p, who.subject, person, rq.Now)

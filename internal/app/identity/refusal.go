@@ -56,6 +56,10 @@ var (
 		code: "several", status: http.StatusForbidden, other: true,
 		title: "identity.several", help: "identity.several.help",
 	}
+	notOpen = refusal{
+		code: "notopen", status: http.StatusForbidden, other: true,
+		title: "identity.notopen", help: "identity.notopen.help",
+	}
 	withoutRole = refusal{
 		code: "norole", status: http.StatusForbidden, other: true,
 		title: "identity.norole", help: "identity.norole.help",

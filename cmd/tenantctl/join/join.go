@@ -1,0 +1,597 @@
+// Package join has the commands of the staged joining process.
+package join
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"digione/cmd/internal/installation"
+	"digione/cmd/tenantctl/kit"
+	"digione/internal/app/onboarding"
+	"digione/internal/tenancy"
+	"digione/internal/tenancy/joining"
+)
+
+// New returns "join" with its commands.
+func New(k *kit.Kit) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "join",
+		Short: "Take municipalities through the staged joining process",
+		Long: `A municipality joins in stages: agreed, provisioned, identified, organised,
+rostered, piloting, rolling out, live. Each stage asks for things that are
+measured, or attested by someone with a name and evidence; a waiver needs a
+reason and a second person. Where it stands is derived from an append-only log.`,
+	}
+	cmd.AddCommand(newStart(k), newStatus(k), newCheck(k), newAttest(k), newApprove(k), newWaive(k), newReopen(k), newAdvance(k),
+		newPause(k), newResume(k), newRollBack(k), newMoveTemplate(k), newReport(k))
+	return cmd
+}
+
+// process opens what the commands work with.
+type process struct {
+	*joining.Service
+	in       *installation.Installation
+	evidence onboarding.Evidence
+}
+
+func open(ctx context.Context, k *kit.Kit, in *installation.Installation) (*process, error) {
+	db, err := in.DB(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := onboarding.Service(db, in.Operator, k.Version)
+	return &process{s, in, onboarding.Evidence{DB: db, Store: in.Objects, Keyset: in.Keyset}}, err
+}
+
+// exit gives the process's refusals their exit codes.
+func exit(err error) error {
+	switch {
+	case errors.Is(err, joining.ErrRefused):
+		return &kit.Exit{Code: kit.ExitNotAllowed, Err: err}
+	case errors.Is(err, joining.ErrInvalid):
+		return &kit.Exit{Code: kit.ExitInvalid, Err: err}
+	}
+	return err
+}
+
+// change runs one step of a tenant's joining as a logged change.
+func change(k *kit.Kit, cmd *cobra.Command, slug string, f func(context.Context, *process, tenancy.Tenant) error) error {
+	ctx := cmd.Context()
+	return k.Change(ctx, cmd, slug, func(in *installation.Installation) error {
+		return within(ctx, k, in, slug, f)
+	})
+}
+
+func within(ctx context.Context, k *kit.Kit, in *installation.Installation, slug string, f func(context.Context, *process, tenancy.Tenant) error) error {
+	t, err := in.Operator.Find(ctx, slug)
+	if err != nil {
+		return err
+	}
+	p, err := open(ctx, k, in)
+	if err != nil {
+		return err
+	}
+	return exit(f(ctx, p, t))
+}
+
+func tiera(k *kit.Kit) joining.Actor { return joining.Actor{Account: k.Actor, Side: joining.Tiera} }
+
+type dueView struct {
+	Requirement string `json:"requirement"`
+	Owner       string `json:"owner"` // whose turn it is
+	Due         string `json:"due"`
+	Kind        string `json:"kind"`
+	State       string `json:"state"` // open, second or red
+	Stage       string `json:"stage"`
+	Found       string `json:"found"` // what was measured
+	Next        string `json:"next"`
+	Overdue     bool   `json:"overdue"`
+}
+
+type statusView struct {
+	Tenant   string          `json:"tenant"`
+	Template string          `json:"template"`
+	Stage    string          `json:"stage"`
+	State    string          `json:"state"`
+	Due      []dueView       `json:"due"`
+	Wave     string          `json:"wave"`
+	Open     []string        `json:"open_waves"`
+	Opening  joining.Opening `json:"opening"`
+}
+
+func view(t tenancy.Tenant, s *joining.State, today string) statusView {
+	v := statusView{Tenant: t.Slug, Template: s.Template.ID, Stage: s.Stage, State: s.State, Wave: s.Cohort, Due: []dueView{},
+		Open: append([]string{}, s.OpenWaves...), Opening: s.Opening()}
+	if v.Opening.Schools == nil {
+		v.Opening.Schools = []string{}
+	}
+	for _, d := range s.Due() {
+		row := dueView{Requirement: d.ID, Owner: d.Waits(), Due: d.Due.Format(time.DateOnly), Kind: d.Kind, State: d.State, Stage: d.Stage}
+		row.Overdue = row.Due < today
+		if d.Last != nil {
+			row.Found, row.Next = d.Last.Value, d.Last.Next
+		}
+		if d.State == joining.Second {
+			row.Found = "attested by " + strings.Join(d.By, ", ") + "; waits for a second person"
+			if d.Waived() {
+				row.Found = "waiver asked by " + strings.Join(d.By, ", ") + "; waits for a second person"
+			}
+		}
+		v.Due = append(v.Due, row)
+	}
+	return v
+}
+
+func today() string { return onboarding.Today(time.Now()).Format(time.DateOnly) }
+
+// say prints a tenant's state: one line of it, then what is due.
+func say(k *kit.Kit, t tenancy.Tenant, s *joining.State) error {
+	v := view(t, s, today())
+	if k.JSON() {
+		return k.PrintJSON(v)
+	}
+	k.Say("%s  %s, stage %s (%s), %d of %d done", v.Tenant, v.State, v.Stage, v.Template, len(s.Status)-len(v.Due), len(s.Status))
+	return k.Print(v, dueHead, dueRows(v))
+}
+
+var dueHead = []string{"TENANT", "STAGE", "REQUIREMENT", "WAITS FOR", "DUE", "STATE", "FOUND"}
+
+func dueRows(v statusView) (rows [][]string) {
+	for _, d := range v.Due {
+		due := d.Due
+		if d.Overdue {
+			due += " overdue"
+		}
+		found := d.Found
+		if d.Next != "" {
+			found += "; next: " + d.Next
+		}
+		rows = append(rows, []string{v.Tenant, d.Stage, d.Requirement, d.Owner, due, d.State, found})
+	}
+	return rows
+}
+
+func newStart(k *kit.Kit) *cobra.Command {
+	var template, wave string
+	var dry bool
+	cmd := &cobra.Command{
+		Use:   "start TENANT",
+		Short: "Begin a municipality's joining",
+		Long: `Begin the process. From now on the tenant's people get in only where a wave of
+schools is open; the municipality's own admins always do.`,
+		Example: "  tenantctl join start vantaa --wave 2027-spring",
+		Args:    kit.Exactly("TENANT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if dry {
+				return k.With(cmd.Context(), func(in *installation.Installation) error {
+					return within(cmd.Context(), k, in, args[0], func(_ context.Context, p *process, t tenancy.Tenant) error {
+						if template == "" {
+							template = joining.DefaultTemplate
+						}
+						tpl, err := p.Templates.Get(template)
+						if err == nil {
+							k.Say("%s would start on %s: %d stages. Nothing was changed.", t.Slug, tpl.ID, len(tpl.Stages))
+						}
+						return err
+					})
+				})
+			}
+			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				if _, err := p.Start(ctx, t, tiera(k), template, wave); err != nil {
+					return err
+				}
+				if err := plan(ctx, p, t, k); err != nil {
+					return err
+				}
+				s, err := p.State(ctx, t)
+				if err != nil {
+					return err
+				}
+				if err := say(k, t, s); err != nil {
+					return err
+				}
+				k.Say("Next: tenantctl join attest %s agreement --evidence FILE --signer NAME", t.Slug)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&template, "template", "", "version of the process (default "+joining.DefaultTemplate+")")
+	cmd.Flags().StringVar(&wave, "wave", "", "wave of municipalities that it joins with, such as 2027-spring")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would be done, change nothing")
+	return cmd
+}
+
+// plan takes the waves of schools from the tenant's manifest.
+func plan(ctx context.Context, p *process, t tenancy.Tenant, k *kit.Kit) error {
+	var waves []joining.Wave
+	for _, w := range t.Settings.Joining.Waves {
+		waves = append(waves, joining.Wave{Name: w.Name, Opens: w.Opens, Schools: w.Schools})
+	}
+	if len(waves) == 0 {
+		return nil
+	}
+	_, err := p.Plan(ctx, t, tiera(k), waves)
+	return err
+}
+
+func newStatus(k *kit.Kit) *cobra.Command {
+	var wave, owner string
+	cmd := &cobra.Command{
+		Use:     "status [TENANT]",
+		Short:   "Show where municipalities stand, and what is due from whom",
+		Example: "  tenantctl join status\n  tenantctl join status vantaa -o json",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			return k.With(ctx, func(in *installation.Installation) error {
+				if len(args) == 1 {
+					return within(ctx, k, in, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+						s, err := p.State(ctx, t)
+						if err != nil {
+							return err
+						}
+						return say(k, t, s)
+					})
+				}
+				p, err := open(ctx, k, in)
+				if err != nil {
+					return err
+				}
+				all, err := p.All(ctx)
+				if err != nil {
+					return err
+				}
+				list, err := in.Operator.Tenants(ctx)
+				if err != nil {
+					return err
+				}
+				views, rows := []statusView{}, [][]string{}
+				for _, t := range list {
+					s := all[string(t.ID)]
+					if s == nil || (wave != "" && s.Cohort != wave) {
+						continue
+					}
+					v := view(t, s, today())
+					if owner != "" {
+						v.Due = slices.DeleteFunc(v.Due, func(d dueView) bool { return d.Owner != owner })
+					}
+					views = append(views, v)
+					next := "-"
+					overdue := 0
+					if len(v.Due) > 0 {
+						next = v.Due[0].Requirement + " from " + v.Due[0].Owner + " by " + v.Due[0].Due
+					}
+					for _, d := range v.Due {
+						if d.Overdue {
+							overdue++
+						}
+					}
+					rows = append(rows, []string{t.Slug, s.Cohort, s.Stage, s.State, fmt.Sprint(len(v.Due)), fmt.Sprint(overdue), next})
+				}
+				return k.Print(views, []string{"TENANT", "WAVE", "STAGE", "STATE", "DUE", "OVERDUE", "NEXT"}, rows)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&wave, "wave", "", "only this wave of municipalities")
+	cmd.Flags().StringVar(&owner, "owner", "", "only what waits for municipality, tiera or system")
+	return cmd
+}
+
+func newCheck(k *kit.Kit) *cobra.Command {
+	all := false
+	cmd := &cobra.Command{
+		Use:     "check [TENANT] [STAGE]",
+		Short:   "Measure what the stages ask for, and note what changed",
+		Example: "  tenantctl join check vantaa rostered\n  tenantctl join check --all",
+		Args:    cobra.MaximumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			if all == (len(args) > 0) {
+				return kit.Usage("name a tenant, or say --all; usage: %s", cmd.UseLine())
+			}
+			if all {
+				return k.Change(ctx, cmd, "", func(in *installation.Installation) error { return checkAll(ctx, k, in) })
+			}
+			stage := ""
+			if len(args) == 2 {
+				stage = args[1]
+			}
+			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				s, err := p.Check(ctx, t, stage)
+				if err != nil {
+					return err
+				}
+				return say(k, t, s)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "every municipality that is joining")
+	return cmd
+}
+
+func checkAll(ctx context.Context, k *kit.Kit, in *installation.Installation) error {
+	p, err := open(ctx, k, in)
+	if err != nil {
+		return err
+	}
+	all, err := p.All(ctx)
+	if err != nil {
+		return err
+	}
+	list, err := in.Operator.Tenants(ctx)
+	if err != nil {
+		return err
+	}
+	began, failed, n := time.Now(), 0, 0
+	views, rows := []statusView{}, [][]string{}
+	for _, t := range list {
+		if all[string(t.ID)] == nil {
+			continue
+		}
+		n++
+		s, err := p.Check(ctx, t, "")
+		if err != nil {
+			failed++
+			k.Say("%s: %v", t.Slug, err)
+			continue
+		}
+		v := view(t, s, today())
+		views = append(views, v)
+		rows = append(rows, []string{t.Slug, s.Cohort, s.Stage, s.State, fmt.Sprint(len(v.Due))})
+	}
+	if err := k.Print(views, []string{"TENANT", "WAVE", "STAGE", "STATE", "DUE"}, rows); err != nil {
+		return err
+	}
+	k.Say("%d municipalities checked in %.1f s", n, time.Since(began).Seconds())
+	if failed > 0 {
+		return &kit.Exit{Code: kit.ExitSomeFailed, Err: fmt.Errorf("%d of %d could not be checked", failed, n)}
+	}
+	return nil
+}
+
+func newAttest(k *kit.Kit) *cobra.Command {
+	var file, reason, signer string
+	var dry bool
+	cmd := &cobra.Command{
+		Use:   "attest TENANT REQUIREMENT...",
+		Short: "Say with a name and evidence that requirements are met",
+		Long: `Say that requirements are met. What is the municipality's to say needs --signer:
+the person there who signed. What asks for two people waits then for join approve.
+Evidence is a PDF, a picture or a signed container of at most 20 MB; it is kept
+encrypted by the tenant's key. The same word given twice changes nothing.`,
+		Example: `  tenantctl join attest vantaa agreement data-processing --evidence sopimus.pdf --signer "Maija Meri"
+  tenantctl join attest vantaa attendance --evidence raportti.pdf --signer "Maija Meri" --reason "mitattu vanhassa järjestelmässä"`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				by := tiera(k)
+				if signer != "" {
+					by.Side, by.Name = joining.Municipality, signer
+				}
+				if dry {
+					_, err := p.State(ctx, t)
+					k.Say("Would attest %s. Nothing was changed.", strings.Join(args[1:], ", "))
+					return err
+				}
+				var kept *joining.Evidence
+				if file != "" {
+					f, err := os.Open(file)
+					if err != nil {
+						return err
+					}
+					defer func() { _ = f.Close() }()
+					if kept, err = p.evidence.Keep(ctx, t, file, f); err != nil {
+						return err
+					}
+				}
+				s, err := p.Attest(ctx, t, by, args[1:], kept, reason)
+				if err != nil {
+					return err
+				}
+				return say(k, t, s)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&file, "evidence", "", "file that proves it")
+	f.StringVar(&reason, "reason", "", "why, for what could also be measured")
+	f.StringVar(&signer, "signer", "", "the person of the municipality whose word it is")
+	f.BoolVar(&dry, "dry-run", false, "say what would be done, change nothing")
+	return cmd
+}
+
+func newApprove(k *kit.Kit) *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:     "approve TENANT [REQUIREMENT...]",
+		Short:   "Give the second person's word on attestations and waivers",
+		Long:    "Approve what waits for Tiera, or only the requirements named. Nobody approves what they attested themselves.",
+		Example: "  tenantctl join approve vantaa agreement --actor paula",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				s, err := p.Approve(ctx, t, tiera(k), args[1:], reason)
+				if err != nil {
+					return err
+				}
+				return say(k, t, s)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "a remark")
+	return cmd
+}
+
+// step is a command that takes a tenant, perhaps one thing more, and a reason.
+func step(k *kit.Kit, use, short, example string, n int, f func(ctx context.Context, p *process, t tenancy.Tenant, what, reason string) (*joining.State, error)) *cobra.Command {
+	var reason string
+	names := strings.Fields(use)[1:]
+	cmd := &cobra.Command{
+		Use: use, Short: short, Example: "  tenantctl join " + example, Args: kit.Exactly(names[:n]...),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				what := ""
+				if n > 1 {
+					what = args[1]
+				}
+				s, err := f(ctx, p, t, what, reason)
+				if err != nil {
+					return err
+				}
+				return say(k, t, s)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why")
+	return cmd
+}
+
+func newWaive(k *kit.Kit) *cobra.Command {
+	return step(k, "waive TENANT REQUIREMENT", "Ask to pass a gate that is not met; a second person must approve it",
+		`waive vantaa attendance --reason "pilottikoulu on suljettu remontin ajan"`, 2,
+		func(ctx context.Context, p *process, t tenancy.Tenant, what, reason string) (*joining.State, error) {
+			return p.Waive(ctx, t, tiera(k), what, reason)
+		})
+}
+
+func newReopen(k *kit.Kit) *cobra.Command {
+	return step(k, "reopen TENANT STAGE|REQUIREMENT", "Open a stage or a requirement again, and what rests on it",
+		`reopen vantaa rostered --reason "kaksi koulua yhdistyi"`, 2,
+		func(ctx context.Context, p *process, t tenancy.Tenant, what, reason string) (*joining.State, error) {
+			return p.Reopen(ctx, t, tiera(k), what, reason)
+		})
+}
+
+func newPause(k *kit.Kit) *cobra.Command {
+	return step(k, "pause TENANT", "Let no further wave of schools open", `pause vantaa --reason "kirjautuminen takkuaa"`, 1,
+		func(ctx context.Context, p *process, t tenancy.Tenant, _, reason string) (*joining.State, error) {
+			return p.Pause(ctx, t, tiera(k), reason)
+		})
+}
+
+func newResume(k *kit.Kit) *cobra.Command {
+	return step(k, "resume TENANT", "Let waves of schools open again", "resume vantaa", 1,
+		func(ctx context.Context, p *process, t tenancy.Tenant, _, reason string) (*joining.State, error) {
+			return p.Resume(ctx, t, tiera(k), reason)
+		})
+}
+
+func newRollBack(k *kit.Kit) *cobra.Command {
+	return step(k, "rollback TENANT WAVE", "Close a wave's schools to their people again; nothing is deleted",
+		`rollback vantaa wave-2 --reason "ryhmät väärin"`, 2,
+		func(ctx context.Context, p *process, t tenancy.Tenant, what, reason string) (*joining.State, error) {
+			return p.RollBack(ctx, t, tiera(k), what, reason)
+		})
+}
+
+func newAdvance(k *kit.Kit) *cobra.Command {
+	return &cobra.Command{
+		Use:   "advance TENANT",
+		Short: "Run every automatic step until someone is needed",
+		Long: `Measure what can be measured, open the waves of schools whose day has come, and
+stop where someone is needed: exit 8, and the list says who. Running it again is safe.`,
+		Example: "  tenantctl join advance vantaa",
+		Args:    kit.Exactly("TENANT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				if err := plan(ctx, p, t, k); err != nil {
+					return err
+				}
+				s, err := p.Advance(ctx, t)
+				if err != nil {
+					return err
+				}
+				if err := say(k, t, s); err != nil || s.State == joining.Live {
+					return err
+				}
+				due := s.Due()
+				who := []string{}
+				for _, d := range due {
+					if w := d.Waits(); !slices.Contains(who, w) {
+						who = append(who, w)
+					}
+				}
+				return &kit.Exit{Code: kit.ExitHeld, Err: fmt.Errorf("%s is in stage %s; %d requirements wait for %s, the first is %s by %s",
+					t.Slug, s.Stage, len(due), strings.Join(who, " and "), due[0].ID, due[0].Due.Format(time.DateOnly))}
+			})
+		},
+	}
+}
+
+func newMoveTemplate(k *kit.Kit) *cobra.Command {
+	var to string
+	var dry bool
+	cmd := &cobra.Command{
+		Use:     "move-template TENANT",
+		Short:   "Move a municipality under way to another version of the process",
+		Example: "  tenantctl join move-template vantaa --to joining/2 --dry-run",
+		Args:    kit.Exactly("TENANT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if to == "" {
+				return kit.Usage("--to is missing: name the version, such as joining/2")
+			}
+			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				v, s, err := p.MoveTemplate(ctx, t, tiera(k), to, dry)
+				if err != nil {
+					return err
+				}
+				if dry {
+					return k.Print(v, []string{"WHAT", "REQUIREMENTS"}, [][]string{{"asked anew", strings.Join(v.Added, " ")},
+						{"asked no longer", strings.Join(v.Removed, " ")}, {"asked otherwise", strings.Join(v.Changed, " ")}})
+				}
+				return say(k, t, s)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&to, "to", "", "version of the process")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would change, change nothing")
+	return cmd
+}
+
+func newReport(k *kit.Kit) *cobra.Command {
+	var out, lang string
+	cmd := &cobra.Command{
+		Use:     "report TENANT --out FILE",
+		Short:   "Write the whole history for the municipality's archive",
+		Long:    "Write a printable page (HTML) with where the municipality stands, every requirement, and every event: who, when, what, why, and the hash of each file.",
+		Example: "  tenantctl join report vantaa --out vantaa-liittyminen.html",
+		Args:    kit.Exactly("TENANT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return kit.Usage("--out is missing: name the file to write")
+			}
+			ctx := cmd.Context()
+			return k.With(ctx, func(in *installation.Installation) error {
+				return within(ctx, k, in, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+					s, err := p.State(ctx, t)
+					if err != nil {
+						return err
+					}
+					events, err := p.Events(ctx, t)
+					if err != nil {
+						return err
+					}
+					b, err := onboarding.Report(t, s, events, lang, time.Now())
+					if err != nil {
+						return err
+					}
+					if err := os.WriteFile(out, b, 0o600); err != nil {
+						return err
+					}
+					k.Say("%s: %d events, %d requirements", out, len(events), len(s.Status))
+					return nil
+				})
+			})
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "file to write")
+	cmd.Flags().StringVar(&lang, "lang", "fi", "fi, sv or en")
+	return cmd
+}

@@ -1,0 +1,81 @@
+package onboarding
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"digione/internal/app/fault"
+	"digione/internal/app/objects"
+	"digione/internal/tenancy"
+	"digione/internal/tenancy/joining"
+	"digione/internal/tenancy/keys"
+)
+
+// MaxEvidence is how large a file of evidence may be, in bytes.
+const MaxEvidence = 20 << 20
+
+// Evidence keeps the files that people hand in while joining: in the tenant's own
+// object store, encrypted by its key, found by the hash of the content.
+type Evidence struct {
+	DB     *tenancy.DB
+	Store  objects.Store
+	Keyset func(tenancy.Tenant) (*keys.Keyset, error)
+}
+
+// evidenceTypes are the types that evidence may have; a signed container of Finnish
+// signature services is a zip.
+var evidenceTypes = []string{"application/pdf", "image/png", "image/jpeg", "application/zip"}
+
+// Keep checks and stores a file. The same content kept twice is one object.
+func (e Evidence) Keep(ctx context.Context, t tenancy.Tenant, name string, r io.Reader) (*joining.Evidence, error) {
+	b, err := io.ReadAll(io.LimitReader(r, MaxEvidence+1))
+	if err != nil {
+		return nil, fmt.Errorf("read evidence: %w", err)
+	}
+	name = filepath.Base(strings.ReplaceAll(name, "\\", "/"))
+	kind, _, _ := mime.ParseMediaType(http.DetectContentType(b))
+	switch {
+	case len(b) > MaxEvidence:
+		return nil, fault.New(fault.Invalid, "onboarding.toolarge", "%s is larger than %d MB; deliver a smaller file", name, MaxEvidence>>20)
+	case len(b) == 0:
+		return nil, fault.New(fault.Invalid, "onboarding.empty", "%s is empty", name)
+	case !slices.Contains(evidenceTypes, kind):
+		return nil, fault.New(fault.Invalid, "onboarding.type", "%s is %s; evidence is a PDF, a PNG or JPEG picture, or a signed container (asice, zip)", name, kind)
+	}
+	ks, err := e.Keyset(t)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(b)
+	key := "joining/" + hex.EncodeToString(sum[:])
+	info, err := objects.For(e.Store, t.ID, ks).Put(ctx, key, bytes.NewReader(b))
+	if err != nil {
+		return nil, fmt.Errorf("keep evidence: %w", err)
+	}
+	if err := e.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return objects.Record(ctx, tx, info) }); err != nil {
+		return nil, fmt.Errorf("keep evidence: %w", err)
+	}
+	return &joining.Evidence{Name: name, Key: key, SHA256: hex.EncodeToString(info.SHA256[:]), Size: info.Size, Type: kind}, nil
+}
+
+// Open returns a kept file.
+func (e Evidence) Open(ctx context.Context, t tenancy.Tenant, file joining.Evidence) (io.ReadCloser, error) {
+	ks, err := e.Keyset(t)
+	if err != nil {
+		return nil, err
+	}
+	want, err := hex.DecodeString(file.SHA256)
+	if err != nil || len(want) != sha256.Size {
+		return nil, fmt.Errorf("evidence %s has no hash", file.Name)
+	}
+	return objects.For(e.Store, t.ID, ks).Get(ctx, file.Key, [32]byte(want))
+}

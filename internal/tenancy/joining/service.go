@@ -1,0 +1,520 @@
+package joining
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"digione/internal/tenancy"
+)
+
+// Measure runs one check on a tenant. An error is a fault of the measuring; what
+// is wrong with the tenant is in the Measurement.
+type Measure func(ctx context.Context, t tenancy.Tenant, r Requirement, s *State) (Measurement, error)
+
+// Service runs the process.
+type Service struct {
+	Log       Log
+	Templates Templates
+	Checks    map[string]Measure
+	Now       func() time.Time
+}
+
+// Actor is who acts: the account, the side it acts for, and the person whose word
+// it is where that is another, as on a paper that an operator hands in.
+type Actor struct{ Account, Side, Name string }
+
+func (a Actor) event(k Kind, at time.Time) Event {
+	return Event{Kind: k, At: at, Actor: a.Account, Side: a.Side, Name: a.Name}
+}
+
+// The ways in which a step is refused.
+var (
+	ErrNotStarted = errors.New("has not started to join")
+	ErrRefused    = errors.New("not allowed")
+	ErrInvalid    = errors.New("not possible")
+)
+
+func refused(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+}
+
+func (s *Service) decide(ctx context.Context, t tenancy.Tenant, f func(*State) ([]Event, error)) (*State, error) {
+	return s.Log.decide(ctx, s.Templates, t.ID, func(st *State) ([]Event, error) {
+		if st == nil {
+			return nil, fmt.Errorf("%s %w; run: tenantctl join start %s", t.Slug, ErrNotStarted, t.Slug)
+		}
+		return f(st)
+	})
+}
+
+// Start begins a tenant's joining. Starting twice with the same words changes nothing.
+func (s *Service) Start(ctx context.Context, t tenancy.Tenant, by Actor, template, cohort string) (*State, error) {
+	if template == "" {
+		template = DefaultTemplate
+	}
+	if _, err := s.Templates.Get(template); err != nil {
+		return nil, invalid("%v", err)
+	}
+	return s.Log.decide(ctx, s.Templates, t.ID, func(st *State) ([]Event, error) {
+		if st != nil {
+			if st.Template.ID == template && (cohort == "" || st.Cohort == cohort) {
+				return nil, nil
+			}
+			return nil, invalid("%s has started already on %s, in wave %q; to change the template: tenantctl join move-template %s", t.Slug, st.Template.ID, st.Cohort, t.Slug)
+		}
+		e := by.event(Started, s.Now())
+		e.Template, e.Cohort = template, cohort
+		return []Event{e}, nil
+	})
+}
+
+// State returns where a tenant stands.
+func (s *Service) State(ctx context.Context, t tenancy.Tenant) (*State, error) {
+	list, err := s.Log.events(ctx, t.ID, 0)
+	if err != nil {
+		return nil, err
+	}
+	st, err := Fold(s.Templates, list)
+	if err == nil && st == nil {
+		err = fmt.Errorf("%s %w; run: tenantctl join start %s", t.Slug, ErrNotStarted, t.Slug)
+	}
+	return st, err
+}
+
+// Events returns a tenant's whole log.
+func (s *Service) Events(ctx context.Context, t tenancy.Tenant) ([]Event, error) {
+	return s.Log.events(ctx, t.ID, 0)
+}
+
+// All returns where every tenant stands that has started, by tenant id.
+func (s *Service) All(ctx context.Context) (map[string]*State, error) {
+	list, err := s.Log.events(ctx, "", 0)
+	if err != nil {
+		return nil, err
+	}
+	by := map[string][]Event{}
+	for _, e := range list {
+		by[e.Tenant] = append(by[e.Tenant], e)
+	}
+	out := make(map[string]*State, len(by))
+	for tenant, list := range by {
+		if out[tenant], err = Fold(s.Templates, list); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// find returns a requirement's status, or an error that names those there are.
+func (s *State) find(requirement string) (*Status, error) {
+	if st := s.status(requirement); st != nil {
+		return st, nil
+	}
+	var ids []string
+	for _, st := range s.Status {
+		ids = append(ids, st.ID)
+	}
+	return nil, invalid("requirement %q is not in %s; there are %s", requirement, s.Template.ID, strings.Join(ids, ", "))
+}
+
+// Attest says with a name that requirements are met; file is nil where none is
+// needed. The same word given twice changes nothing.
+func (s *Service) Attest(ctx context.Context, t tenancy.Tenant, by Actor, requirements []string, file *Evidence, reason string) (*State, error) {
+	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		var out []Event
+		for _, id := range requirements {
+			e, err := attest(st, by, id, file, reason, s.Now())
+			if err != nil {
+				return nil, err
+			}
+			if e != nil {
+				out = append(out, *e)
+			}
+		}
+		return out, nil
+	})
+}
+
+func attest(st *State, by Actor, id string, file *Evidence, reason string, at time.Time) (*Event, error) {
+	r, err := st.find(id)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case r.Kind == Waves, r.Kind == Check && !r.Attestable:
+		return nil, refused("%s is measured, nobody can attest it; see: join check, or waive it with a reason", id)
+	case r.Kind == Check && r.Last != nil && r.Last.Measurable && !r.Last.OK:
+		return nil, refused("%s was measured: %s; what is measured cannot be attested, waive it with a reason", id, r.Last.Value)
+	case r.Kind == Check && (reason == "" || file == nil):
+		return nil, refused("%s: to attest what could be measured, give evidence and a reason", id)
+	case r.Evidence && file == nil && len(r.Files) == 0:
+		return nil, refused("%s needs a file as evidence", id)
+	case r.Owner == Municipality && by.Side == Tiera:
+		return nil, refused("%s is the municipality's to say; name who signed there", id)
+	case r.Owner == Tiera && by.Side != Tiera:
+		return nil, refused("%s is Tiera's to say", id)
+	}
+	e := by.event(Attested, at)
+	e.Requirement, e.Reason, e.Evidence = id, reason, file
+	if r.attested != nil && (r.Passed() || r.State == Second) && r.attested.person() == e.person() && sameFile(r.attested.Evidence, file) {
+		return nil, nil
+	}
+	if r.Passed() {
+		return nil, invalid("%s is done already; to change it, reopen it first", id)
+	}
+	return &e, nil
+}
+
+func sameFile(a, b *Evidence) bool {
+	return b == nil || (a != nil && a.SHA256 == b.SHA256)
+}
+
+// Approve is a second person's word on attestations and waivers; without names,
+// on all that wait for this side.
+func (s *Service) Approve(ctx context.Context, t tenancy.Tenant, by Actor, requirements []string, reason string) (*State, error) {
+	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		named := len(requirements) > 0
+		list := requirements
+		if !named {
+			for _, r := range st.Status {
+				if r.State == Second && r.Waits() == by.Side {
+					list = append(list, r.ID)
+				}
+			}
+		}
+		var out []Event
+		for _, id := range list {
+			r, err := st.find(id)
+			if err != nil {
+				return nil, err
+			}
+			if r.State != Second {
+				if r.Passed() {
+					continue
+				}
+				return nil, invalid("nothing of %s waits for approval", id)
+			}
+			e := by.event(Approved, s.Now())
+			e.Requirement, e.Reason = id, reason
+			first := r.attested
+			if r.waived != nil {
+				first = r.waived
+			}
+			if first.Actor == e.Actor || first.person() == e.person() {
+				return nil, refused("%s was attested by %s: another person must approve it", id, first.person())
+			}
+			if r.Waits() != by.Side {
+				return nil, refused("%s waits for %s", id, r.Waits())
+			}
+			out = append(out, e)
+		}
+		return out, nil
+	})
+}
+
+// Waive asks to pass a gate that is not met. It holds once another person of
+// Tiera approves it.
+func (s *Service) Waive(ctx context.Context, t tenancy.Tenant, by Actor, requirement, reason string) (*State, error) {
+	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		r, err := st.find(requirement)
+		switch {
+		case err != nil:
+			return nil, err
+		case reason == "":
+			return nil, refused("a waiver needs a reason")
+		case r.NoWaiver:
+			return nil, refused("%s is never waived", requirement)
+		case by.Side != Tiera:
+			return nil, refused("only Tiera waives")
+		case r.Passed():
+			return nil, invalid("%s is done already", requirement)
+		case r.State == Second && r.waived != nil && r.waived.person() == by.event(Waived, s.Now()).person():
+			return nil, nil
+		}
+		e := by.event(Waived, s.Now())
+		e.Requirement, e.Reason = requirement, reason
+		return []Event{e}, nil
+	})
+}
+
+// Reopen opens a stage or a requirement again, and what rests on it.
+func (s *Service) Reopen(ctx context.Context, t tenancy.Tenant, by Actor, what, reason string) (*State, error) {
+	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		if reason == "" {
+			return nil, refused("reopening needs a reason")
+		}
+		e := by.event(Reopened, s.Now())
+		e.Reason = reason
+		if st.Template.stage(what) >= 0 {
+			e.Stage = what
+		} else if _, err := st.find(what); err != nil {
+			return nil, fmt.Errorf("%q is no stage either: %w", what, err)
+		} else {
+			e.Requirement = what
+		}
+		return []Event{e}, nil
+	})
+}
+
+// Plan sets the waves of schools; the first is the pilot. Waves that are open
+// stay as they are.
+func (s *Service) Plan(ctx context.Context, t tenancy.Tenant, by Actor, waves []Wave) (*State, error) {
+	if err := CheckWaves(waves); err != nil {
+		return nil, err
+	}
+	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		if slices.EqualFunc(st.Waves, waves, func(a, b Wave) bool {
+			return a.Name == b.Name && a.Opens == b.Opens && slices.Equal(a.Schools, b.Schools)
+		}) {
+			return nil, nil
+		}
+		for _, open := range st.OpenWaves {
+			i := slices.IndexFunc(st.Waves, func(w Wave) bool { return w.Name == open })
+			j := slices.IndexFunc(waves, func(w Wave) bool { return w.Name == open })
+			if i >= 0 && (j < 0 || !slices.Equal(st.Waves[i].Schools, waves[j].Schools)) {
+				return nil, invalid("wave %s is open; its schools stay until it is rolled back", open)
+			}
+		}
+		e := by.event(Planned, s.Now())
+		e.Waves = waves
+		return []Event{e}, nil
+	})
+}
+
+// CheckWaves looks at a plan of waves: each has a name, a day and schools of its
+// own, and at most three times the schools of the one before.
+func CheckWaves(waves []Wave) error {
+	var faults []error
+	names, schools := map[string]bool{}, map[string]string{}
+	for i, w := range waves {
+		if w.Name == "" || names[w.Name] {
+			faults = append(faults, invalid("wave %d: give it a name of its own", i+1))
+		}
+		names[w.Name] = true
+		if _, err := time.Parse(time.DateOnly, w.Opens); err != nil {
+			faults = append(faults, invalid("wave %s: opens %q is not a day such as 2027-01-11", w.Name, w.Opens))
+		}
+		if len(w.Schools) == 0 {
+			faults = append(faults, invalid("wave %s has no schools", w.Name))
+		}
+		if i > 0 && len(w.Schools) > 3*len(waves[i-1].Schools) {
+			faults = append(faults, invalid("wave %s has %d schools, more than three times the %d of %s", w.Name, len(w.Schools), len(waves[i-1].Schools), waves[i-1].Name))
+		}
+		for _, school := range w.Schools {
+			if in, twice := schools[school]; twice {
+				faults = append(faults, invalid("school %s is in %s and in %s", school, in, w.Name))
+			}
+			schools[school] = w.Name
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Pause halts the next waves until Resume.
+func (s *Service) Pause(ctx context.Context, t tenancy.Tenant, by Actor, reason string) (*State, error) {
+	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		if reason == "" {
+			return nil, refused("pausing needs a reason")
+		}
+		if st.Paused {
+			return nil, nil
+		}
+		e := by.event(Paused, s.Now())
+		e.Reason = reason
+		return []Event{e}, nil
+	})
+}
+
+// Resume lets waves open again.
+func (s *Service) Resume(ctx context.Context, t tenancy.Tenant, by Actor, reason string) (*State, error) {
+	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		if !st.Paused {
+			return nil, nil
+		}
+		e := by.event(Resumed, s.Now())
+		e.Reason = reason
+		return []Event{e}, nil
+	})
+}
+
+// RollBack closes a wave's schools to their people again. Nothing is deleted. The
+// process pauses, or the wave would open again by itself.
+func (s *Service) RollBack(ctx context.Context, t tenancy.Tenant, by Actor, wave, reason string) (*State, error) {
+	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		if reason == "" {
+			return nil, refused("rolling back needs a reason")
+		}
+		if !slices.Contains(st.OpenWaves, wave) {
+			return nil, invalid("wave %q is not open; open are %v", wave, st.OpenWaves)
+		}
+		e, p := by.event(RolledBack, s.Now()), by.event(Paused, s.Now())
+		e.Wave, e.Reason, p.Reason = wave, reason, reason
+		return []Event{e, p}, nil
+	})
+}
+
+// Preview is what moving to another version of the template changes.
+type Preview struct {
+	Added   []string `json:"added"`   // requirements that would be asked anew
+	Removed []string `json:"removed"` // that would no longer be asked
+	Changed []string `json:"changed"` // that would be asked otherwise, their state kept
+}
+
+// MoveTemplate takes a tenant to another version; dry says only what changes.
+func (s *Service) MoveTemplate(ctx context.Context, t tenancy.Tenant, by Actor, to string, dry bool) (p Preview, st *State, err error) {
+	next, err := s.Templates.Get(to)
+	if err != nil {
+		return p, nil, invalid("%v", err)
+	}
+	st, err = s.decide(ctx, t, func(st *State) ([]Event, error) {
+		p = preview(st.Template, next)
+		if dry || st.Template.ID == to {
+			return nil, nil
+		}
+		e := by.event(Moved, s.Now())
+		e.Template = to
+		return []Event{e}, nil
+	})
+	return p, st, err
+}
+
+func preview(from, to Template) Preview {
+	p := Preview{Added: []string{}, Removed: []string{}, Changed: []string{}}
+	for _, stage := range to.Stages {
+		for _, r := range stage.Requirements {
+			old, at, ok := from.Find(r.ID)
+			switch {
+			case !ok || old.Kind != r.Kind:
+				p.Added = append(p.Added, r.ID)
+			case old != r || from.Stages[at].ID != stage.ID:
+				p.Changed = append(p.Changed, r.ID)
+			}
+		}
+	}
+	for _, stage := range from.Stages {
+		for _, r := range stage.Requirements {
+			if n, _, ok := to.Find(r.ID); !ok || n.Kind != r.Kind {
+				p.Removed = append(p.Removed, r.ID)
+			}
+		}
+	}
+	return p
+}
+
+// stale is how old a measurement may be before it is noted again though nothing
+// has changed.
+const stale = 24 * time.Hour
+
+// Check measures what a stage asks for, or all stages, and notes what changed.
+func (s *Service) Check(ctx context.Context, t tenancy.Tenant, stage string) (*State, error) {
+	st, err := s.State(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if stage != "" && st.Template.stage(stage) < 0 {
+		return nil, invalid("stage %q is not in %s", stage, st.Template.ID)
+	}
+	found := map[string]Measurement{}
+	for _, r := range st.Status {
+		if r.Kind != Check || (stage != "" && r.Stage != stage) {
+			continue
+		}
+		measure, ok := s.Checks[r.Check]
+		if !ok {
+			return nil, fmt.Errorf("requirement %s asks for the check %q, which this program does not know", r.ID, r.Check)
+		}
+		m, err := measure(ctx, t, r.Requirement, st)
+		if err != nil {
+			return nil, fmt.Errorf("measure %s of %s: %w", r.ID, t.Slug, err)
+		}
+		found[r.ID] = m
+	}
+	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		var out []Event
+		for _, r := range st.Status {
+			m, ok := found[r.ID]
+			if !ok || (r.Last != nil && *r.Last == m && s.Now().Sub(r.At) < stale) {
+				continue
+			}
+			e := Actor{Account: "digione", Side: System}.event(Measured, s.Now())
+			e.Requirement, e.Measurement = r.ID, &m
+			out = append(out, e)
+		}
+		return out, nil
+	})
+}
+
+// MayOpen tells why a wave cannot open yet; nothing if it can.
+func (s *State) MayOpen(at int, today string) (why string) {
+	w := s.Waves[at]
+	switch {
+	case s.Paused:
+		return "paused: " + s.PausedWhy
+	case s.red():
+		return "a gate is red"
+	case at > 0 && !slices.Contains(s.OpenWaves, s.Waves[at-1].Name):
+		return "wave " + s.Waves[at-1].Name + " is not open"
+	case today < w.Opens:
+		return "opens " + w.Opens
+	}
+	for _, st := range s.Status {
+		stage := s.Template.Stages[s.Template.stage(st.Stage)]
+		if s.Template.stage(st.Stage) >= s.pilot() && at == 0 {
+			break
+		}
+		if stage.Opens == OpensAll || st.Kind == Waves || st.Passed() || (at == 0 && st.NeedsOpen) {
+			continue
+		}
+		return st.ID + " is open"
+	}
+	return ""
+}
+
+// pilot is the place of the stage that opens the pilot schools.
+func (s *State) pilot() int {
+	if i := slices.IndexFunc(s.Template.Stages, func(st Stage) bool { return st.Opens == OpensPilot }); i >= 0 {
+		return i
+	}
+	return len(s.Template.Stages)
+}
+
+// Advance runs everything that runs by itself: the checks, and the waves whose
+// day has come. What is left waits for someone: see State.Due.
+func (s *Service) Advance(ctx context.Context, t tenancy.Tenant) (*State, error) {
+	if _, err := s.Check(ctx, t, ""); err != nil {
+		return nil, err
+	}
+	today := s.Now().In(helsinki).Format(time.DateOnly)
+	for {
+		opened := false
+		st, err := s.decide(ctx, t, func(st *State) ([]Event, error) {
+			w, at, ok := st.NextWave()
+			if !ok || st.MayOpen(at, today) != "" {
+				return nil, nil
+			}
+			opened = true
+			e := Actor{Account: "digione", Side: System}.event(Opened, s.Now())
+			e.Wave = w.Name
+			return []Event{e}, nil
+		})
+		if err != nil || !opened {
+			return st, err
+		}
+	}
+}
+
+var helsinki = func() *time.Location {
+	l, err := time.LoadLocation("Europe/Helsinki")
+	if err != nil {
+		return time.FixedZone("Helsinki", 2*60*60)
+	}
+	return l
+}()

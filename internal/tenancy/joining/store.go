@@ -1,0 +1,159 @@
+package joining
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"digione/internal/tenancy"
+)
+
+// DB is a connection or a pool that may read and append to the log.
+type DB interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+// Log keeps the events.
+type Log interface {
+	// decide lets f choose what to append to a tenant's events, knowing the state
+	// that they lead to, and appends it; nobody else appends meanwhile.
+	decide(ctx context.Context, ts Templates, tenant tenancy.ID, f func(*State) ([]Event, error)) (*State, error)
+	// events returns what came after an id, of one tenant or, for "", of all.
+	events(ctx context.Context, tenant tenancy.ID, after int64) ([]Event, error)
+}
+
+// Postgres is the log in the schema control.
+func Postgres(db DB) Log { return postgres{db} }
+
+type postgres struct{ db DB }
+
+func (p postgres) events(ctx context.Context, tenant tenancy.ID, after int64) ([]Event, error) {
+	return events(ctx, p.db, tenant, after)
+}
+
+// lockLog serialises the writers of the log, so that events become visible in
+// the order of their ids and each decides on what is really there.
+const lockLog = `select pg_advisory_xact_lock(7310)`
+
+const sqlEvents = `
+select id, tenant, at, actor, name, side, kind, requirement, stage, reason, template, cohort, wave, waves, evidence, measurement
+  from control.join_event
+ where id > @after
+   and (@tenant = '' or tenant = @tenant)
+ order by id`
+
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// events returns what is in the log after an id, of one tenant or of all.
+func events(ctx context.Context, q querier, tenant tenancy.ID, after int64) ([]Event, error) {
+	rows, err := q.Query(ctx, sqlEvents, pgx.StrictNamedArgs{"after": after, "tenant": string(tenant)})
+	if err != nil {
+		return nil, fmt.Errorf("read joining log: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e Event, err error) {
+		var waves, evidence, measurement []byte
+		err = row.Scan(&e.ID, &e.Tenant, &e.At, &e.Actor, &e.Name, &e.Side, &e.Kind, &e.Requirement, &e.Stage, &e.Reason,
+			&e.Template, &e.Cohort, &e.Wave, &waves, &evidence, &measurement)
+		for _, part := range []struct {
+			b []byte
+			v any
+		}{{waves, &e.Waves}, {evidence, &e.Evidence}, {measurement, &e.Measurement}} {
+			if err == nil && part.b != nil {
+				err = json.Unmarshal(part.b, part.v)
+			}
+		}
+		return e, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read joining log: %w", err)
+	}
+	return list, nil
+}
+
+const sqlAppend = `
+insert into control.join_event (tenant, at, actor, name, side, kind, requirement, stage, reason, template, cohort, wave, waves, evidence, measurement)
+values (@tenant, @at, @actor, @name, @side, @kind, @requirement, @stage, @reason, @template, @cohort, @wave, @waves, @evidence, @measurement)
+returning id`
+
+func appendEvent(ctx context.Context, tx pgx.Tx, e *Event) error {
+	err := tx.QueryRow(ctx, sqlAppend, pgx.StrictNamedArgs{"tenant": e.Tenant, "at": e.At, "actor": e.Actor, "name": e.Name, "side": e.Side,
+		"kind": string(e.Kind), "requirement": e.Requirement, "stage": e.Stage, "reason": e.Reason, "template": e.Template,
+		"cohort": e.Cohort, "wave": e.Wave, "waves": orNull(e.Waves, e.Waves == nil), "evidence": orNull(e.Evidence, e.Evidence == nil),
+		"measurement": orNull(e.Measurement, e.Measurement == nil)}).Scan(&e.ID)
+	if err != nil {
+		return fmt.Errorf("append to joining log: %w", err)
+	}
+	return nil
+}
+
+func orNull(v any, null bool) any {
+	if null {
+		return nil
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain data
+	}
+	return b
+}
+
+const sqlOpening = `update control.tenant set opening = @opening where id = @id and opening is distinct from @opening::jsonb`
+
+// setOpening tells the servers which schools are open.
+func setOpening(ctx context.Context, tx pgx.Tx, tenant string, o Opening) error {
+	opening := orNull(o, o.All)
+	if _, err := tx.Exec(ctx, sqlOpening, pgx.StrictNamedArgs{"id": tenant, "opening": opening}); err != nil {
+		return fmt.Errorf("note which schools are open: %w", err)
+	}
+	return nil
+}
+
+// decide works under the log's lock; what follows for the tenant's opening is
+// written with the events.
+func (p postgres) decide(ctx context.Context, ts Templates, tenant tenancy.ID, f func(*State) ([]Event, error)) (*State, error) {
+	tx, err := p.db.Begin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if _, err := tx.Exec(ctx, lockLog); err != nil {
+		return nil, fmt.Errorf("lock joining log: %w", err)
+	}
+	list, err := events(ctx, tx, tenant, 0)
+	if err != nil {
+		return nil, err
+	}
+	s, err := Fold(ts, list)
+	if err != nil {
+		return nil, err
+	}
+	more, err := f(s)
+	if err != nil || len(more) == 0 {
+		return s, err
+	}
+	for i := range more {
+		more[i].Tenant = string(tenant)
+		more[i].At = more[i].At.UTC().Truncate(time.Microsecond)
+		if err := appendEvent(ctx, tx, &more[i]); err != nil {
+			return nil, err
+		}
+	}
+	if s, err = Fold(ts, append(list, more...)); err != nil {
+		return nil, err
+	}
+	if err := setOpening(ctx, tx, string(tenant), s.Opening()); err != nil {
+		return nil, err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	return s, nil
+}
