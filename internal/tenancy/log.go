@@ -66,28 +66,30 @@ func (e LogEntry) args() pgx.StrictNamedArgs {
 
 // Log returns the newest entries first, of one tenant if a slug is given.
 func (o *Operator) Log(ctx context.Context, tenant string, limit int) ([]LogEntry, error) {
-	return logEntries(ctx, o.pool, LogFilter{Tenant: tenant}, limit)
+	return logEntries(ctx, o.pool, LogFilter{Tenant: tenant, Begins: true}, limit)
 }
 
 // LogFilter picks entries; what is left empty picks all.
 type LogFilter struct {
 	Tenant, Actor string
 	Changes       bool  // not what was only looked at
+	Begins        bool  // also the begin of a run that has ended
 	Before        int64 // entries older than the one with this ID
 }
 
 const sqlLog = `
-select id, at, actor, command, coalesce(tenant, '') as tenant, phase, run, outcome, detail
-  from control.operator_log
+select l.id, l.at, l.actor, l.command, coalesce(l.tenant, '') as tenant, l.phase, l.run, l.outcome, l.detail
+  from control.operator_log l
  where (@tenant = '' or tenant = @tenant)
    and (@actor = '' or actor = @actor)
    and (not @changes or command not like 'view %')
+   and (@begins or phase = 'end' or not exists (select from control.operator_log e where e.run = l.run and e.phase = 'end'))
    and (@before::bigint = 0 or id < @before)
  order by id desc
  limit @limit`
 
 func logEntries(ctx context.Context, q querier, of LogFilter, limit int) ([]LogEntry, error) {
-	rows, err := q.Query(ctx, sqlLog, pgx.StrictNamedArgs{"tenant": of.Tenant, "actor": of.Actor, "changes": of.Changes, "before": of.Before, "limit": limit})
+	rows, err := q.Query(ctx, sqlLog, pgx.StrictNamedArgs{"tenant": of.Tenant, "actor": of.Actor, "changes": of.Changes, "begins": of.Begins, "before": of.Before, "limit": limit})
 	if err != nil {
 		return nil, fmt.Errorf("read operator log: %w", err)
 	}

@@ -38,7 +38,8 @@ comment on table operator_sign_in is 'Operators'' sign-ins under way at the prov
 
 create index operator_log_tenant_ix on operator_log (tenant, id);
 create index operator_log_actor_ix on operator_log (actor, id);
+create index operator_log_run_ix on operator_log (run);
 
 -- +goose Down
-drop index operator_log_tenant_ix, operator_log_actor_ix;
+drop index operator_log_tenant_ix, operator_log_actor_ix, operator_log_run_ix;
 drop table operator_sign_in, operator_session, operator;
