@@ -78,6 +78,9 @@ func dev(ctx context.Context, s settings.Settings, empty bool) error {
 			return err
 		}
 	}
+	if err := listOperators(ctx, in, ports); err != nil {
+		return err
+	}
 	idp, err := startSignIn(ctx, in, ports)
 	if err != nil {
 		return err
@@ -93,7 +96,7 @@ func dev(ctx context.Context, s settings.Settings, empty bool) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, in, log, func(string) { welcome(in, db, ports, empty) })
+	return serve(ctx, in, devOperators(in, ports), log, func(string) { welcome(in, db, ports, empty) })
 }
 
 // ports are those of one development run, all on this machine.
@@ -238,12 +241,16 @@ func welcome(in *installation.Installation, db *tenancy.DB, p ports, empty bool)
 	if len(tenants) == 0 {
 		fmt.Fprintf(&b, "  No tenants yet: one that you create is at http://SLUG.%s:%d\n", in.Settings.HostSuffix, p.app)
 	}
+	fmt.Fprintf(&b, "  http://%s:%d\n", in.Settings.OperatorHost, p.app)
+	for _, u := range operatorUsers {
+		fmt.Fprintf(&b, "      %-24s %-20s %s\n", u.Username, u.Note, u.Name)
+	}
 	tenantctl := "bin/tenantctl"
 	if in.Settings.Data != ".digione" {
 		tenantctl += " --data " + in.Settings.Data
 	}
 	fmt.Fprintf(&b, `
-Sign in with any of these names (or any username of the roster); no password.
+Sign in with any of these names (for a municipality, any username of its roster); no password.
 Mail that would have been sent: http://localhost:%[1]d
 
 Try next, in another terminal:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,10 @@ func startSignIn(ctx context.Context, in *installation.Installation, p ports) (s
 	idp, err := devidp.New(devidp.Config{
 		Issuer: p.issuer(), Dir: filepath.Join(in.Settings.Data, "signin"),
 		Client: func(id string) (devidp.Client, bool) {
+			if id == operatorClient {
+				return devidp.Client{ID: id, Secret: operatorSecret, Name: "DigiOne, operaattorit",
+					RedirectURIs: []string{fmt.Sprintf("http://%s:%d/kirjaudu/paluu", in.Settings.OperatorHost, p.app)}}, true
+			}
 			t, ok := tenantOf(id)
 			if !ok || id != clientID(t) {
 				return devidp.Client{}, false
@@ -45,6 +50,13 @@ func startSignIn(ctx context.Context, in *installation.Installation, p ports) (s
 			return c, true
 		},
 		User: func(id, username string) (devidp.User, bool) {
+			if id == operatorClient {
+				i := slices.IndexFunc(operatorUsers, func(u devidp.User) bool { return u.Username == username })
+				if i < 0 {
+					return devidp.User{}, false
+				}
+				return operatorUsers[i], true
+			}
 			t, ok := tenantOf(id)
 			if !ok {
 				return devidp.User{}, false
@@ -57,6 +69,9 @@ func startSignIn(ctx context.Context, in *installation.Installation, p ports) (s
 				"urn:oid:1.3.6.1.4.1.16161.1.1.27": u.Oppijanumero}}, true
 		},
 		List: func(id string) []devidp.User {
+			if id == operatorClient {
+				return operatorUsers
+			}
 			t, _ := tenantOf(id)
 			for _, d := range demos {
 				if d.Tenant == t.Slug {

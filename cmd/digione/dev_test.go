@@ -37,13 +37,20 @@ func TestDev(t *testing.T) {
 	if postmaster(cluster) == 0 {
 		t.Fatalf("no server in %s", cluster)
 	}
-	for _, w := range []string{data, fmt.Sprintf("http://SLUG.localhost:%d", port), fmt.Sprintf("http://localhost:%d", port+2), "--data " + data} {
+	for _, w := range []string{data, fmt.Sprintf("http://SLUG.localhost:%d", port), fmt.Sprintf("http://localhost:%d", port+2), "--data " + data, fmt.Sprintf("http://operator.localhost:%d", port), "paula.operaattori"} {
 		if !strings.Contains(r.out.String(), w) {
 			t.Errorf("does not print %s: %s", w, r.out)
 		}
 	}
 	if r.signIn("inkoo.localhost") {
 		t.Error("a tenant that is not there leads to a sign-in")
+	}
+
+	if !r.signIn("operator.localhost") {
+		t.Error("the operators' host leads to no sign-in")
+	}
+	if list := tenantctl(t, data, "operator", "list"); !strings.Contains(list, "\tPaula Operaattori\toperator\t") || !strings.Contains(list, "\tOlli Operaattori\tviewer\t") {
+		t.Errorf("operators: %s", list)
 	}
 
 	// A tenant that is made beside it is served at once.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,12 +36,16 @@ ready, finishes the requests under way and ends.`,
 			}
 			log := logger(s)
 			log.Info("settings", "settings", fmt.Sprintf("%+v", s.Redacted()))
+			desk, err := operators(s)
+			if err != nil {
+				return err
+			}
 			in, err := installation.OpenServing(cmd.Context(), s)
 			if err != nil {
 				return err
 			}
 			defer in.Close()
-			return serve(cmd.Context(), in, log, func(string) {})
+			return serve(cmd.Context(), in, desk, log, func(string) {})
 		},
 	}
 }
@@ -55,7 +60,7 @@ func logger(s settings.Settings) *slog.Logger {
 const drainTime = 20 * time.Second
 
 // serve runs the application until ctx ends; up is called when it listens.
-func serve(ctx context.Context, in *installation.Installation, log *slog.Logger, up func(addr string)) error {
+func serve(ctx context.Context, in *installation.Installation, desk app.Operators, log *slog.Logger, up func(addr string)) error {
 	s := in.Settings
 	db, err := in.DB(ctx)
 	if err != nil {
@@ -64,7 +69,8 @@ func serve(ctx context.Context, in *installation.Installation, log *slog.Logger,
 	began := time.Now()
 	warmed := make(chan struct{})
 	a := app.New(app.Config{DB: db, Keyset: in.Keyset, TLS: s.TLS, TrustedProxies: prefixes(s.TrustedProxies), Log: log,
-		Sessions: identity.Limits{Idle: s.SessionIdle, Absolute: s.SessionLife},
+		Operators: desk,
+		Sessions:  identity.Limits{Idle: s.SessionIdle, Absolute: s.SessionLife},
 		Ready: func(context.Context) error {
 			select {
 			case <-warmed:
@@ -101,6 +107,21 @@ func serve(ctx context.Context, in *installation.Installation, log *slog.Logger,
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	return a.Router.Shutdown(drain)
+}
+
+// operators is the operators' site as the settings describe it.
+func operators(s settings.Settings) (app.Operators, error) {
+	o := app.Operators{Host: s.OperatorHost, Issuer: s.OperatorIssuer, ClientID: s.OperatorClientID}
+	if s.OperatorSecretFile != "" {
+		b, err := os.ReadFile(s.OperatorSecretFile)
+		if err != nil {
+			return o, fmt.Errorf("read client secret: %w; see --operator-client-secret-file", err)
+		}
+		if o.Secret = strings.TrimSpace(string(b)); o.Secret == "" {
+			return o, fmt.Errorf("client secret %s is empty; see --operator-client-secret-file", s.OperatorSecretFile)
+		}
+	}
+	return o, nil
 }
 
 func serveMetrics(addr string, h http.Handler, log *slog.Logger) (stop func(), err error) {

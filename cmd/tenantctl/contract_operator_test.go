@@ -133,6 +133,43 @@ func TestAudit(t *testing.T) {
 	s.discreet(unzipped(t, s.generated(60)))
 }
 
+func TestOperators(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	issuer := "https://login.example/" + code()
+	add := []string{"operator", "add", "--issuer", issuer, "--subject", "s1", "--name", "Maija M", "--actor", "pekka", "-o", "json"}
+	s.ok(append(add, "--dry-run")...)
+	mine := func() (list []fields) {
+		t.Helper()
+		for _, o := range object[[]fields](t, s.ok("operator", "list", "-o", "json")) {
+			named(t, "operator", o, "id issuer subject name email role added_by created_at ended_at")
+			if o["issuer"] == issuer {
+				list = append(list, o)
+			}
+		}
+		return list
+	}
+	if got := mine(); len(got) != 0 {
+		t.Errorf("a dry run has added %v", got)
+	}
+	first := object[fields](t, s.ok(add...))
+	again := object[fields](t, s.ok(append(add, "--role", "viewer")...))
+	if first["id"] != again["id"] || first["role"] != "operator" || again["role"] != "viewer" || first["added_by"] != "pekka" {
+		t.Errorf("added %v, then %v", first, again)
+	}
+	s.ok("operator", "end", fmt.Sprint(first["id"]))
+	if got := mine(); len(got) != 1 || got[0]["ended_at"] == nil {
+		t.Errorf("ended: %v", got)
+	}
+	s.refused(5, "role \"admin\": use operator or viewer", "operator", "add", "--issuer", issuer, "--subject", "s2", "--name", "N", "--role", "admin")
+	s.refused(1, "see: tenantctl operator list", "operator", "end", "0193a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b")
+	s.refused(2, "is no id", "operator", "end", "maija")
+	s.refused(5, "kept for the operators' own host", "tenant", "create", "operator", "--name-fi", "O", "--municipality-code", code())
+	taken := "taken-" + code()
+	s.refused(1, "is the operators' own", "tenant", "create", taken, "--name-fi", "O", "--municipality-code", code(), "--host", "operator.localhost")
+	s.refused(2, "belong together", "operator", "list", "--operator-host", "NO.Host", "--config", write(t, filepath.Join(t.TempDir(), "c.yaml"), []byte("operator-issuer: https://x.example\n")))
+}
+
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	s := &shell{T: t}

@@ -11,6 +11,7 @@ import (
 
 	"digione/internal/app/home"
 	"digione/internal/app/identity"
+	"digione/internal/app/operators"
 	"digione/internal/app/org"
 	"digione/internal/app/people"
 	"digione/internal/app/web"
@@ -26,15 +27,22 @@ type Config struct {
 	TLS            bool
 	TrustedProxies []netip.Prefix
 	Sessions       identity.Limits
+	Operators      Operators
 	Now            func() time.Time // nil is time.Now
 	Log            *slog.Logger
 	Ready          func(context.Context) error
 }
 
-// App is the application: Router serves people, Metrics serves operators.
+// Operators says where the operators' own site is, and by which provider they sign
+// in there. Without a host there is none; without an issuer nobody gets in.
+type Operators struct{ Host, Issuer, ClientID, Secret string }
+
+// App is the application: Router serves people, and operators at their own host;
+// Metrics serves those who watch over it.
 type App struct {
-	Router  *web.Router
-	Metrics http.Handler
+	Router    *web.Router
+	Operators *operators.Site
+	Metrics   http.Handler
 }
 
 // New wires the features into the router.
@@ -47,5 +55,10 @@ func New(cfg Config) *App {
 	home.Routes(r, cfg.DB)
 	org.Routes(r, cfg.DB)
 	people.Routes(r, cfg.DB)
-	return &App{Router: r, Metrics: m.Handler()}
+	site := operators.New(operators.Config{DB: cfg.DB, Host: cfg.Operators.Host, Issuer: cfg.Operators.Issuer, ClientID: cfg.Operators.ClientID,
+		Secret: cfg.Operators.Secret, TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies, Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: m.Observe})
+	if cfg.Operators.Host != "" {
+		r.Beside(site.Router)
+	}
+	return &App{Router: r, Operators: site, Metrics: m.Handler()}
 }

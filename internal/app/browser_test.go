@@ -66,10 +66,32 @@ func newTown(t *testing.T) *town {
 		return identity.PutProvider(ctx, tx, ks, identity.Provider{Name: "Alfalan tunnus", Issuer: issuer, ClientID: "c", Secret: "s",
 			LinkClaim: "preferred_username", LinkTo: identity.ToUsername})
 	}))
-	a := app.New(app.Config{DB: e.DB, Keyset: keyset, Log: slog.New(slog.DiscardHandler)})
+	fleet(t, e, issuer)
+	a := app.New(app.Config{DB: e.DB, Keyset: keyset, Log: slog.New(slog.DiscardHandler),
+		Operators: app.Operators{Host: "operator.test", Issuer: issuer, ClientID: "ops", Secret: "s"}})
 	go func() { _ = a.Router.Serve(l) }()
 	t.Cleanup(func() { _ = a.Router.Shutdown(ctx) })
 	return w
+}
+
+// fleet lists the operators and gives their log something to show.
+func fleet(t *testing.T, e *dbtest.Env, issuer string) {
+	t.Helper()
+	ctx := context.Background()
+	for name, role := range map[string]tenancy.OperatorRole{"Paula Operaattori": tenancy.RoleOperator, "Olli Operaattori": tenancy.RoleViewer} {
+		_, err := e.Operator.PutAccount(ctx, tenancy.OperatorAccount{Issuer: issuer, Subject: name, Name: name, Email: "operaattori@example.fi", Role: role, AddedBy: "test"})
+		ok(t, err)
+	}
+	for _, l := range []struct {
+		actor, command string
+		outcome        tenancy.Outcome
+		detail         string
+	}{{"maija", "tenant create", tenancy.Done, ""}, {"ville", "roster import", tenancy.Failed, "open /srv/rosters/alfala/yö-2026-11-23.zip: no such file or directory"},
+		{"ville", "roster import", tenancy.Held, "remove 412 of 1,020 learners at Kilterin koulu (40.4 %, limit 25 % per school)"}} {
+		ended, err := e.Operator.Began(ctx, l.actor, l.command, "alpha")
+		ok(t, err)
+		ok(t, ended(l.outcome, l.detail))
+	}
 }
 
 func schoolYear(now time.Time) int {
@@ -86,9 +108,15 @@ func signIn(t *testing.T, e *dbtest.Env, alpha tenancy.Tenant, w *town, svc *ros
 	issuer := "http://" + srv.Listener.Addr().String()
 	idp, err := devidp.New(devidp.Config{Issuer: issuer, Dir: t.TempDir(),
 		Client: func(id string) (devidp.Client, bool) {
+			if id == "ops" {
+				return devidp.Client{ID: id, Secret: "s", Name: "DigiOne", RedirectURIs: []string{fmt.Sprintf("http://operator.test:%d/kirjaudu/paluu", w.port)}}, true
+			}
 			return devidp.Client{ID: "c", Secret: "s", Name: "Alfala", RedirectURIs: []string{fmt.Sprintf("http://alpha.test:%d/kirjaudu/paluu", w.port)}}, id == "c"
 		},
-		User: func(_, name string) (devidp.User, bool) {
+		User: func(client, name string) (devidp.User, bool) {
+			if client == "ops" {
+				return devidp.User{Subject: name, Username: name, Name: name}, true
+			}
 			u, ok, err := svc.FindUser(context.Background(), alpha.ID, name)
 			return devidp.User{Subject: u.SourcedID, Username: u.Username, Name: u.Name}, ok && err == nil
 		},
@@ -171,9 +199,58 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
+// TestOperatorsBrowser walks the operators' pages as an operator does, in each
+// language once, and meets the refusal of somebody who is none.
+func TestOperatorsBrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs Chromium")
+	}
+	w := newTown(t)
+	at := func(path string) string { return fmt.Sprintf("http://operator.test:%d%s", w.port, path) }
+	ctx := browser(t)
+	enter := func(who string) {
+		do(t, ctx, "way in", chromedp.Click(`main a[href*="/alku"]`))
+		do(t, ctx, "login page", chromedp.WaitVisible(`input[name=username]`))
+		do(t, ctx, "pick", chromedp.Evaluate[bool](fmt.Sprintf(pickUser, who)))
+	}
+	do(t, ctx, "open", chromedp.Navigate(at("/")))
+	look(t, ctx, "ops-signin")
+	enter("Outi Ulkopuolinen")
+	do(t, ctx, "refusal", chromedp.WaitVisible(".sorry"))
+	shoot(t, ctx, "ops-refused")
+	do(t, ctx, "open", chromedp.Navigate(at("/")))
+	enter("Paula Operaattori")
+	do(t, ctx, "front page", chromedp.WaitVisible(`form[action="/kirjaudu-ulos"]`))
+	look(t, ctx, "ops-tenants")
+	do(t, ctx, "tenant", chromedp.Click(`main a[href="/t/alpha"]`))
+	do(t, ctx, "page", chromedp.WaitVisible("main dl"))
+	look(t, ctx, "ops-tenant")
+	for _, p := range []struct{ name, path, sees string }{
+		{"log", "/loki", "Katsottiin"}, {"log-filtered", "/loki?kunta=alpha&muutokset=1", "Odottaa"}, {"operators", "/operaattorit", "Olli Operaattori"},
+		{"sv", "/t/alpha?kieli=sv", "Senaste ändringar"}, {"en", "/loki?kieli=en", "Viewed"},
+	} {
+		do(t, ctx, p.name, chromedp.Navigate(at(p.path)))
+		if text := do(t, ctx, "text", chromedp.Evaluate[string](`document.querySelector('main').innerText`)); !strings.Contains(text, p.sees) {
+			t.Errorf("%s lacks %q:\n%s", p.path, p.sees, text)
+		}
+		look(t, ctx, "ops-"+p.name)
+	}
+	do(t, ctx, "not found", chromedp.Navigate(at("/t/nosuch?kieli=fi")))
+	shoot(t, ctx, "ops-notfound")
+}
+
 // look asserts that a page fits both widths and that its title is not an error's,
 // and takes its picture where asked.
 func look(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	shoot(t, ctx, name)
+	if status := do(t, ctx, "status", chromedp.Evaluate[int](`performance.getEntriesByType('navigation')[0].responseStatus`)); status != 200 {
+		t.Errorf("%s answered %d", name, status)
+	}
+}
+
+// shoot is look for a page of any status.
+func shoot(t *testing.T, ctx context.Context, name string) {
 	t.Helper()
 	for _, width := range []int64{1280, 390} {
 		do(t, ctx, "resize", chromedp.EmulateViewport(width, 900))
@@ -186,9 +263,6 @@ func look(t *testing.T, ctx context.Context, name string) {
 		}
 	}
 	do(t, ctx, "resize", chromedp.EmulateViewport(1280, 900))
-	if status := do(t, ctx, "status", chromedp.Evaluate[int](`performance.getEntriesByType('navigation')[0].responseStatus`)); status != 200 {
-		t.Errorf("%s answered %d", name, status)
-	}
 }
 
 func ok(t *testing.T, err error) {

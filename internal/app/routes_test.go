@@ -9,6 +9,7 @@ import (
 
 	"digione/internal/app"
 	"digione/internal/app/authz"
+	"digione/internal/app/web"
 )
 
 var update = flag.Bool("update", false, "rewrite routes.golden")
@@ -17,14 +18,19 @@ var update = flag.Bool("update", false, "rewrite routes.golden")
 // another action, shows in review.
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	r := app.New(app.Config{}).Router
+	a := app.New(app.Config{})
 	var b strings.Builder
-	for _, route := range r.Routes() {
-		fmt.Fprintf(&b, "%-6s%-28s%s\n", route.Method, route.Path, route.Action)
-		if route.Action == authz.Public {
-			t.Logf("public: %s %s", route.Method, route.Path)
+	list := func(routes []web.Route) {
+		for _, route := range routes {
+			fmt.Fprintf(&b, "%-6s%-28s%s\n", route.Method, route.Path, route.Action)
+			if route.Action == authz.Public {
+				t.Logf("public: %s %s", route.Method, route.Path)
+			}
 		}
 	}
+	list(a.Router.Routes())
+	fmt.Fprintf(&b, "\nat the operators' host\n")
+	list(a.Operators.Router.Routes())
 	if *update {
 		if err := os.WriteFile("routes.golden", []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)

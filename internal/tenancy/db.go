@@ -77,6 +77,7 @@ type DB struct {
 	mu     sync.Mutex
 	cells  map[string]*cell
 	limits map[ID]*limiter
+	desk   *Desk
 	active sync.Map // goroutine -> struct{}, under Assert
 }
 
@@ -103,6 +104,9 @@ func (db *DB) Close() {
 	db.Catalogue.close()
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	if db.desk != nil {
+		db.desk.pool.Close()
+	}
 	for _, c := range db.cells {
 		c.close()
 	}

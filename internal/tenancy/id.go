@@ -50,8 +50,14 @@ func CheckSlug(s string) error {
 	if !slugForm.MatchString(s) || len(s) < 2 || len(s) > 30 {
 		return fmt.Errorf("slug %q: use 2-30 of a-z, 0-9 and single hyphens, beginning with a letter", s)
 	}
+	if s == OperatorSlug {
+		return fmt.Errorf("slug %q is kept for the operators' own host; choose another", s)
+	}
 	return nil
 }
+
+// OperatorSlug begins the name of the operators' own host; no tenant can have it.
+const OperatorSlug = "operator"
 
 // CheckHost accepts a lower-case host name without port.
 func CheckHost(s string) error {

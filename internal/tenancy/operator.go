@@ -43,6 +43,9 @@ type OperatorConfig struct {
 	Objects func(ctx context.Context, id ID) error
 	// HostSuffix completes the first host of a tenant: slug + "." + suffix.
 	HostSuffix string
+	// OperatorHost is the operators' own host, which no tenant can have; empty is
+	// "operator." + HostSuffix.
+	OperatorHost string
 	// Cell gives shared cells made from now on their size; zero takes 4
 	// connections for 75 tenants.
 	CellPool, CellCapacity int
@@ -64,6 +67,9 @@ func OpenOperator(ctx context.Context, cfg OperatorConfig) (*Operator, error) {
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("connect database: %w", err)
+	}
+	if cfg.OperatorHost == "" {
+		cfg.OperatorHost = OperatorSlug + "." + cfg.HostSuffix
 	}
 	o := &Operator{cfg: cfg, pool: pool, makers: make(chan struct{}, pc.MaxConns/2)}
 	if err := pool.QueryRow(ctx, "select current_setting('server_version_num')::int").Scan(&o.server); err != nil {
@@ -165,7 +171,10 @@ grant usage on schema ext to public;
 alter role $app set search_path = '';
 alter role $app set statement_timeout = '10s';
 grant usage on schema control to $app;
-grant select on control.cluster, control.cell, control.tenant, control.tenant_host to $app;
+grant select on control.cluster, control.cell, control.tenant, control.tenant_host, control.operator to $app;
+grant select, insert, update (seen_at), delete on control.operator_session to $app;
+grant select, insert, delete on control.operator_sign_in to $app;
+grant select, insert on control.operator_log to $app;
 insert into control.cluster (id, dsn_ref) values ('main', 'env:DIGIONE_DATABASE_URL') on conflict do nothing;`
 
 // initialised tells whether nothing is left to do, by two cheap looks.

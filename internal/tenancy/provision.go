@@ -138,6 +138,9 @@ func (o *Operator) Provision(ctx context.Context, s Spec, heard StepFunc) (Tenan
 		return Tenant{}, err
 	}
 	s = s.withDefaults(o.cfg.HostSuffix)
+	if err := o.checkHosts(s.Hosts); err != nil {
+		return Tenant{}, err
+	}
 	// Each provisioner holds one connection and needs a second: more of them than
 	// half the connections would wait for each other for ever.
 	select {
@@ -176,6 +179,14 @@ func (o *Operator) Provision(ctx context.Context, s Spec, heard StepFunc) (Tenan
 		}
 	}
 	return o.Find(ctx, string(t.ID))
+}
+
+// checkHosts refuses the operators' own host.
+func (o *Operator) checkHosts(hosts []string) error {
+	if slices.Contains(hosts, o.cfg.OperatorHost) {
+		return fmt.Errorf("host %s is the operators' own; choose another", o.cfg.OperatorHost)
+	}
+	return nil
 }
 
 // register writes the catalogue row, in a state that is not routable.

@@ -33,6 +33,10 @@ type Settings struct {
 	ObjectsKMSKey      string        `mapstructure:"objects-kms-key"`
 	S3Endpoint         string        `mapstructure:"s3-endpoint"`
 	HostSuffix         string        `mapstructure:"host-suffix"`
+	OperatorHost       string        `mapstructure:"operator-host"`
+	OperatorIssuer     string        `mapstructure:"operator-issuer"`
+	OperatorClientID   string        `mapstructure:"operator-client-id"`
+	OperatorSecretFile string        `mapstructure:"operator-client-secret-file"`
 	MaxConns           int           `mapstructure:"max-conns"`
 	PerTenant          int           `mapstructure:"per-tenant"`
 	Listen             string        `mapstructure:"listen"`
@@ -62,6 +66,7 @@ var (
 		{"objects-kms-key", "", "KMS key by which the bucket encrypts"},
 		{"s3-endpoint", "", "address of an S3-compatible server, for others than AWS"},
 		{"host-suffix", "localhost", "a new tenant is reached at SLUG.SUFFIX"},
+		{"operator-host", "", "the operators' own host, which no tenant can have (default operator.SUFFIX)"},
 		{"log-level", "info", "debug, info, warn or error"},
 	}
 	serving = []option{
@@ -69,6 +74,9 @@ var (
 		{"metrics-listen", "127.0.0.1:9090", "address for Prometheus; empty for none"},
 		{"tls", false, "users reach this host by https (a proxy in front ends TLS): secure cookies, HSTS"},
 		{"trusted-proxies", []string{}, "addresses of proxies whose X-Forwarded-Host is believed"},
+		{"operator-issuer", "", "OpenID Connect issuer by which operators sign in; without it nobody can"},
+		{"operator-client-id", "", "client id at the operators' issuer"},
+		{"operator-client-secret-file", "", "file with the client secret at the operators' issuer"},
 		{"max-conns", 64, "most connections to PostgreSQL"},
 		{"per-tenant", 0, "most transactions of one tenant at a time (0: its cell's pool less one)"},
 		{"session-idle", time.Hour, "a session ends after this time without use"},
@@ -118,6 +126,9 @@ func Read(fs *pflag.FlagSet) (Settings, error) {
 	if err := v.Unmarshal(&s); err != nil {
 		return s, fmt.Errorf("read settings: %w", err)
 	}
+	if s.OperatorHost == "" {
+		s.OperatorHost = tenancy.OperatorSlug + "." + s.HostSuffix
+	}
 	return s, s.Validate()
 }
 
@@ -155,6 +166,13 @@ func (s Settings) Validate() error {
 	}
 	add(s.KMSKey != "" && s.MasterKeyFile != "", "--kms-key and --master-key-file exclude each other; give one")
 	add(tenancy.CheckHost(s.HostSuffix) != nil, "--host-suffix %q is no host name; an example: digione.fi", s.HostSuffix)
+	add(s.OperatorHost != "" && tenancy.CheckHost(s.OperatorHost) != nil, "--operator-host %q is no host name; an example: operator.digione.fi", s.OperatorHost)
+	if s.OperatorIssuer != "" {
+		u, err := url.Parse(s.OperatorIssuer)
+		add(err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || s.TLS), "--operator-issuer %q is no issuer; an example: https://login.example.fi", s.OperatorIssuer)
+	}
+	given := s.OperatorIssuer != ""
+	add(given != (s.OperatorClientID != "") || given != (s.OperatorSecretFile != ""), "--operator-issuer, --operator-client-id and --operator-client-secret-file belong together; give all three or none")
 	for name, addr := range map[string]string{"listen": s.Listen, "metrics-listen": s.MetricsListen} {
 		if addr != "" {
 			_, _, err := net.SplitHostPort(addr)

@@ -13,13 +13,13 @@ import (
 	"digione/cmd/tenantctl/kit"
 )
 
-// New returns "verify", "doctor", "audit", "version", "database".
+// New returns "operator", "verify", "doctor", "audit", "version", "database".
 func New(k *kit.Kit) []*cobra.Command {
 	verify := &cobra.Command{Use: "verify", Short: "Prove properties of the fleet"}
 	verify.AddCommand(newIsolation(k))
 	database := &cobra.Command{Use: "database", Short: "The database in use"}
 	database.AddCommand(newURL(k))
-	return []*cobra.Command{verify, newDoctor(k), newAudit(k), newVersion(k), database}
+	return []*cobra.Command{verify, newAccounts(k), newDoctor(k), newAudit(k), newVersion(k), database}
 }
 
 func newIsolation(k *kit.Kit) *cobra.Command {

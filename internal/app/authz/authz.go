@@ -33,6 +33,13 @@ const (
 	Admin     Role = "admin"     // the municipality's education office
 )
 
+// The roles at the operators' own host. Nobody inside a municipality has them, and
+// whoever has one has no part in a municipality.
+const (
+	Operator Role = "operator" // keeps the fleet
+	Viewer   Role = "viewer"   // looks on
+)
+
 // words maps the roster's role words. A word that is not here gives nothing:
 // a relative is not a guardian, and a word of a provider's own has no meaning yet.
 // Aides, proctors and counsellors see the groups they are enrolled in and no
@@ -84,7 +91,7 @@ func (a Actor) SignedIn() bool { return a.Person != uuid.Nil }
 // is a guardian.
 func (a Actor) Roles() []Role {
 	var out []Role
-	for _, r := range []Role{Admin, Principal, Teacher, Guardian, Learner} {
+	for _, r := range []Role{Operator, Viewer, Admin, Principal, Teacher, Guardian, Learner} {
 		if a.Has(r) {
 			out = append(out, r)
 		}
@@ -99,6 +106,15 @@ func (a Actor) Has(r Role) bool {
 		return len(a.Children) > 0
 	}
 	return slices.ContainsFunc(a.Grants, func(g Grant) bool { return g.Role == r })
+}
+
+// Refused is the answer to an actor who may not do an action: to a viewer, who sees
+// what there is to change, that they may not; to all others as if it were not there.
+func (a Actor) Refused(act Action) error {
+	if a.Has(Viewer) {
+		return fault.New(fault.Forbidden, "error.viewer", "%s: a viewer only looks", act)
+	}
+	return Missing(string(act))
 }
 
 // Missing is the answer to whoever may not: the same as for what does not exist.

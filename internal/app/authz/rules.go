@@ -20,6 +20,9 @@ const (
 	SchoolRead   Action = "school.read"
 	GroupRead    Action = "group.read"
 	SessionEnd   Action = "session.end"
+
+	FleetRead   Action = "fleet.read"   // at the operators' host
+	FleetChange Action = "fleet.change" // at the operators' host
 )
 
 // scope is how far a role carries an action.
@@ -46,6 +49,8 @@ var rules = map[Action]map[Role]scope{
 	PersonSearch: {Admin: toAll},
 	SchoolRead:   {Teacher: toUnits, Principal: toUnits, Admin: toAll},
 	GroupRead:    {Teacher: toGroups, Principal: toUnits, Admin: toAll},
+	FleetRead:    {Operator: toAll, Viewer: toAll},
+	FleetChange:  {Operator: toAll},
 }
 
 // Reach is what an actor reaches with one action. In SQL its fields are

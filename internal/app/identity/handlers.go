@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/oauth2"
 
-	"digione/internal/app/audit"
 	"digione/internal/app/authz"
 	"digione/internal/app/web"
 	"digione/internal/tenancy"
@@ -33,7 +32,8 @@ const (
 	signInTime   = 10 * time.Minute // from the button to the way back
 )
 
-// Config is what signing in needs. DB, Sessions and Keys must be given.
+// Config is what signing in needs. For Routes, DB, Sessions and Keys must be given;
+// Mount takes the rest alone.
 type Config struct {
 	DB       *tenancy.DB
 	Sessions *Sessions
@@ -48,15 +48,19 @@ type Config struct {
 
 type handlers struct {
 	Config
+	realm   Realm
 	issuers *issuers
 }
 
-// Routes mounts the way in and the way out.
-func Routes(r *web.Router, cfg Config) {
+// Routes mounts the way in and the way out for the people of tenants.
+func Routes(r *web.Router, cfg Config) { Mount(r, tenants{cfg}, cfg) }
+
+// Mount mounts the way in and the way out of a realm.
+func Mount(r *web.Router, realm Realm, cfg Config) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	h := handlers{cfg, newIssuers(cfg.TLS, cfg.Transport)}
+	h := handlers{cfg, realm, newIssuers(cfg.TLS, cfg.Transport)}
 	r.Get(signInPath, authz.Public, h.show)
 	r.Get(signInPath+"/:provider/alku", authz.Public, h.start)
 	r.Get(callbackPath, authz.Public, h.callback)
@@ -66,7 +70,8 @@ func Routes(r *web.Router, cfg Config) {
 // SignInPage is all that templates/signin.html may use.
 type SignInPage struct {
 	web.Page
-	Ways []Way
+	Words Words
+	Ways  []Way
 }
 
 // Way is a button to a provider.
@@ -76,22 +81,19 @@ func (h handlers) show(c *fiber.Ctx, rq *web.Request) error {
 	if rq.Actor.SignedIn() {
 		return c.Redirect(rq.ReturnTo(), fiber.StatusSeeOther)
 	}
-	page := SignInPage{Page: rq.Page("identity.title")}
+	page := SignInPage{Page: rq.Page("identity.title"), Words: h.realm.Words()}
 	other := c.Query(otherKey) != ""
 	for i := range page.Langs {
 		if other {
 			page.Langs[i].Path += "&" + otherKey + "=1"
 		}
 	}
-	err := h.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) error {
-		all, err := ListProviders(rq.Ctx, tx)
-		for _, p := range all {
-			page.Ways = append(page.Ways, Way{p.Name, startPath(p.ID, rq.ReturnTo(), other)})
-		}
-		return err
-	})
+	all, err := h.realm.Providers(rq)
 	if err != nil {
 		return err
+	}
+	for _, p := range all {
+		page.Ways = append(page.Ways, Way{p.Name, startPath(p.ID, rq.ReturnTo(), other)})
 	}
 	return rq.Render(pages["signin"], page)
 }
@@ -118,21 +120,18 @@ func (h handlers) start(c *fiber.Ctx, rq *web.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := h.provider(rq, id)
+	p, err := h.realm.Provider(rq, id)
 	if err != nil {
 		return err
 	}
 	is, err := h.issuers.get(rq.Ctx, p.Issuer)
 	if err != nil {
-		return h.refuse(c, rq, pending{Provider: id, ReturnTo: rq.ReturnTo()}, because(outage, err))
+		return h.refuse(c, rq, Pending{Provider: id, ReturnTo: rq.ReturnTo()}, because(outage, err))
 	}
 	browser := h.browserSecret(c, rq)
-	state := newState(browser, rq.Tenant.ID)
-	in := pending{Provider: id, Nonce: newToken(), Verifier: oauth2.GenerateVerifier(), ReturnTo: rq.ReturnTo()}
-	err = h.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
-		return insertSignIn(rq.Ctx, tx, state, in, rq.Now, rq.Now.Add(signInTime))
-	})
-	if err != nil {
+	state := newState(browser, h.realm.Name(rq))
+	in := Pending{Provider: id, Nonce: NewToken(), Verifier: oauth2.GenerateVerifier(), ReturnTo: rq.ReturnTo()}
+	if err := h.realm.Keep(rq, HashOf(state), in, rq.Now.Add(signInTime)); err != nil {
 		return err
 	}
 	opts := []oauth2.AuthCodeOption{
@@ -145,31 +144,6 @@ func (h handlers) start(c *fiber.Ctx, rq *web.Request) error {
 	return c.Redirect(is.config(p, h.redirectURI(c, rq)).AuthCodeURL(state, opts...), fiber.StatusSeeOther)
 }
 
-// provider returns an enabled provider with its secret opened.
-func (h handlers) provider(rq *web.Request, id uuid.UUID) (p Provider, err error) {
-	var (
-		sealed []byte
-		ok     bool
-	)
-	err = h.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) (err error) {
-		p, sealed, ok, err = findProvider(rq.Ctx, tx, id)
-		return err
-	})
-	if err != nil {
-		return Provider{}, err
-	}
-	if !ok {
-		return Provider{}, authz.Missing("provider")
-	}
-	ks, err := h.Keys(rq.Tenant)
-	if err != nil {
-		return Provider{}, err
-	}
-	secret, err := ks.Open(sealed, secretContext)
-	p.Secret = string(secret)
-	return p, err
-}
-
 // callback is where the provider sends the browser back to.
 func (h handlers) callback(c *fiber.Ctx, rq *web.Request) error {
 	in, err := h.take(c, rq)
@@ -180,7 +154,7 @@ func (h handlers) callback(c *fiber.Ctx, rq *web.Request) error {
 	if err != nil {
 		return h.refuse(c, rq, in, err)
 	}
-	token, expires, err := h.enter(rq, p, who)
+	token, expires, err := h.realm.Enter(rq, p, who)
 	if err != nil {
 		return h.refuse(c, rq, in, err)
 	}
@@ -191,24 +165,20 @@ func (h handlers) callback(c *fiber.Ctx, rq *web.Request) error {
 
 // take returns the sign-in that the state belongs to, once, and to no other
 // browser than the one that began it: to that one it stays open.
-func (h handlers) take(c *fiber.Ctx, rq *web.Request) (in pending, err error) {
+func (h handlers) take(c *fiber.Ctx, rq *web.Request) (in Pending, err error) {
 	state := c.Query("state")
-	if len(state) > 200 || !stateOf(c.Cookies(h.browserCookie()), rq.Tenant.ID, state) {
+	if len(state) > 200 || !stateOf(c.Cookies(h.browserCookie()), h.realm.Name(rq), state) {
 		return in, because(stateUnknown, errors.New("not of this browser"))
 	}
-	var ok bool
-	err = h.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) (err error) {
-		in, ok, err = takeSignIn(rq.Ctx, tx, state, rq.Now)
-		return err
-	})
+	in, ok, err := h.realm.Take(rq, HashOf(state))
 	if err == nil && !ok {
 		err = because(stateUnknown, errors.New("used or expired"))
 	}
 	return in, err
 }
 
-func (h handlers) prove(c *fiber.Ctx, rq *web.Request, in pending) (p Provider, who proof, err error) {
-	if p, err = h.provider(rq, in.Provider); err != nil {
+func (h handlers) prove(c *fiber.Ctx, rq *web.Request, in Pending) (p Provider, who Proof, err error) {
+	if p, err = h.realm.Provider(rq, in.Provider); err != nil {
 		return p, who, err
 	}
 	is, err := h.issuers.get(rq.Ctx, p.Issuer)
@@ -232,56 +202,8 @@ func (h handlers) prove(c *fiber.Ctx, rq *web.Request, in pending) (p Provider, 
 	return p, who, err
 }
 
-// enter links the account if it must, and begins a session, in one transaction.
-func (h handlers) enter(rq *web.Request, p Provider, who proof) (token string, expires time.Time, err error) {
-	ks, err := h.Keys(rq.Tenant)
-	if err != nil {
-		return "", expires, err
-	}
-	err = h.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
-		person, err := personOf(rq.Ctx, tx.Read, ks, p, who)
-		if err != nil {
-			return err
-		}
-		actor, err := authz.Load(rq.Ctx, tx.Read, person, rq.Today())
-		if err != nil {
-			return err
-		}
-		if len(actor.Roles()) == 0 {
-			if tx.Opening() != nil {
-				return because(notOpen, nil)
-			}
-			return because(withoutRole, nil)
-		}
-		a, err := putAccount(rq.Ctx, tx, p, who.subject, person, rq.Now)
-		if err != nil {
-			return err
-		}
-		if old := rq.SessionToken(); len(old) == tokenLen {
-			if err := deleteSession(rq.Ctx, tx, old); err != nil {
-				return err
-			}
-		}
-		if token, expires, err = h.Sessions.begin(rq.Ctx, tx, a, rq.Now); err != nil {
-			return err
-		}
-		return audit.Viewed(rq.Ctx, tx, h.event(rq, signedIn, person, ""))
-	})
-	return token, expires, err
-}
-
-func (h handlers) event(rq *web.Request, action string, actor uuid.UUID, reason string) audit.Entry {
-	return audit.Entry{At: rq.Now, Actor: actor, Action: action, Kind: audit.Session, Reason: reason, Request: rq.ID}
-}
-
 func (h handlers) signOut(c *fiber.Ctx, rq *web.Request) error {
-	err := h.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
-		if err := deleteSession(rq.Ctx, tx, rq.SessionToken()); err != nil {
-			return err
-		}
-		return audit.Viewed(rq.Ctx, tx, h.event(rq, signedOut, rq.Actor.Person, ""))
-	})
-	if err != nil {
+	if err := h.realm.Leave(rq); err != nil {
 		return err
 	}
 	rq.ClearSession()

@@ -11,9 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
 
-	"digione/internal/app/audit"
 	"digione/internal/app/web"
-	"digione/internal/tenancy"
 )
 
 // RefusedPage is all that templates/refused.html may use.
@@ -30,13 +28,13 @@ type RefusedPage struct {
 // refuse answers a sign-in that failed with a page, and anything else as an
 // error. Only what began here leaves an audit event: a state made up by a
 // stranger would let them write as much as they like.
-func (h handlers) refuse(c *fiber.Ctx, rq *web.Request, in pending, err error) error {
+func (h handlers) refuse(c *fiber.Ctx, rq *web.Request, in Pending, err error) error {
 	var r *refusal
 	if !errors.As(err, &r) {
 		return err
 	}
 	attrs := []any{
-		"request", rq.ID, "tenant", string(rq.Tenant.ID), "code", r.code,
+		"request", rq.ID, "realm", h.realm.Name(rq), "code", r.code,
 		slog.String("provider", in.Provider.String()),
 	}
 	if r.cause != nil {
@@ -44,10 +42,7 @@ func (h handlers) refuse(c *fiber.Ctx, rq *web.Request, in pending, err error) e
 	}
 	h.Log.Warn("sign-in refused", attrs...)
 	if in.Verifier != "" {
-		err := h.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
-			return audit.Viewed(rq.Ctx, tx, h.event(rq, turnedOut, uuid.Nil, r.code))
-		})
-		if err != nil {
+		if err := h.realm.Refused(rq, r.code); err != nil {
 			return err
 		}
 	}
@@ -57,7 +52,7 @@ func (h handlers) refuse(c *fiber.Ctx, rq *web.Request, in pending, err error) e
 	return rq.RenderStatus(r.status, pages["refused"], refusedPage(rq, in, r))
 }
 
-func refusedPage(rq *web.Request, in pending, r *refusal) RefusedPage {
+func refusedPage(rq *web.Request, in Pending, r *refusal) RefusedPage {
 	page := RefusedPage{Page: rq.Page(r.title), Help: rq.Lang.T(r.help), Inside: rq.Actor.SignedIn()}
 	page.Status = r.status
 	for i, l := range page.Langs {
@@ -90,7 +85,7 @@ func (h handlers) browserCookie() string {
 func (h handlers) browserSecret(c *fiber.Ctx, rq *web.Request) string {
 	secret := c.Cookies(h.browserCookie())
 	if len(secret) != tokenLen {
-		secret = newToken()
+		secret = NewToken()
 	}
 	h.setBrowser(c, fiber.Cookie{Value: secret, Expires: rq.Now.Add(signInTime)})
 	return secret
@@ -107,22 +102,22 @@ func (h handlers) setBrowser(c *fiber.Ctx, cookie fiber.Cookie) {
 	c.Cookie(&cookie)
 }
 
-// redirectURI is the way back on the host that was asked, if it is the tenant's:
+// redirectURI is the way back on the host that was asked, if it is the realm's:
 // a proxy before us may have named it in X-Forwarded-Host.
 func (h handlers) redirectURI(c *fiber.Ctx, rq *web.Request) string {
-	scheme, host := "http://", ""
+	scheme, host, hosts := "http://", "", h.realm.Hosts(rq)
 	if h.TLS {
 		scheme = "https://"
 	}
 	for _, asked := range []string{string(c.Request().Header.Host()), c.Get(fiber.HeaderXForwardedHost)} {
 		asked = strings.ToLower(asked)
 		name, _, _ := strings.Cut(asked, ":")
-		if host == "" && slices.Contains(rq.Tenant.Hosts, strings.TrimSuffix(name, ".")) {
+		if host == "" && slices.Contains(hosts, strings.TrimSuffix(name, ".")) {
 			host = asked
 		}
 	}
-	if host == "" && len(rq.Tenant.Hosts) > 0 {
-		host = rq.Tenant.Hosts[0]
+	if host == "" && len(hosts) > 0 {
+		host = hosts[0]
 	}
 	return scheme + host + callbackPath
 }

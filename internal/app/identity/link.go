@@ -10,12 +10,12 @@ import (
 )
 
 // personOf is the linking rule of the package comment.
-func personOf(ctx context.Context, tx tenancy.Read, ks *keys.Keyset, p Provider, who proof) (uuid.UUID, error) {
-	known, ok, err := findAccount(ctx, tx, p.ID, who.subject)
+func personOf(ctx context.Context, tx tenancy.Read, ks *keys.Keyset, p Provider, who Proof) (uuid.UUID, error) {
+	known, ok, err := findAccount(ctx, tx, p.ID, who.Subject)
 	if err != nil || ok {
 		return known.Person, err
 	}
-	value, ok := p.linkValue(who.claims)
+	value, ok := p.linkValue(who.Claims)
 	if !ok {
 		return uuid.Nil, because(nobody, nil)
 	}

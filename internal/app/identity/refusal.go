@@ -26,6 +26,10 @@ func because(r refusal, cause error) error {
 	return &r
 }
 
+// Unlisted refuses somebody whom the provider vouches for and the realm does not
+// list.
+func Unlisted() error { return because(notListed, nil) }
+
 // The refusals.
 var (
 	stateUnknown = refusal{
@@ -59,6 +63,10 @@ var (
 	notOpen = refusal{
 		code: "notopen", status: http.StatusForbidden, other: true,
 		title: "identity.notopen", help: "identity.notopen.help",
+	}
+	notListed = refusal{
+		code: "unlisted", status: http.StatusForbidden, other: true,
+		title: "identity.unlisted", help: "identity.unlisted.help",
 	}
 	withoutRole = refusal{
 		code: "norole", status: http.StatusForbidden, other: true,

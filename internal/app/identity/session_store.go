@@ -30,7 +30,7 @@ select s.person, s.csrf, s.language, coalesce(nullif(p.call_name, ''), p.given_n
    and s.seen_at > @idle_since`
 
 func findSession(ctx context.Context, tx tenancy.Read, token string, now, idleSince time.Time) (s found, ok bool, err error) {
-	err = tx.QueryRow(ctx, sqlFindSession, pgx.StrictNamedArgs{"token": hashOf(token), "now": now, "idle_since": idleSince}).
+	err = tx.QueryRow(ctx, sqlFindSession, pgx.StrictNamedArgs{"token": HashOf(token), "now": now, "idle_since": idleSince}).
 		Scan(&s.Person, &s.CSRF, &s.Language, &s.Name, &s.SeenAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return found{}, false, nil
@@ -44,7 +44,7 @@ func findSession(ctx context.Context, tx tenancy.Read, token string, now, idleSi
 const sqlTouchSession = `update session set seen_at = @now where token_hash = @token and seen_at < @now`
 
 func touchSession(ctx context.Context, tx tenancy.Write, token string, now time.Time) error {
-	if _, err := tx.Exec(ctx, sqlTouchSession, pgx.StrictNamedArgs{"token": hashOf(token), "now": now}); err != nil {
+	if _, err := tx.Exec(ctx, sqlTouchSession, pgx.StrictNamedArgs{"token": HashOf(token), "now": now}); err != nil {
 		return fmt.Errorf("touch session: %w", err)
 	}
 	return nil
@@ -64,9 +64,9 @@ func insertSession(ctx context.Context, tx tenancy.Write, a account, now, expire
 	if _, err := tx.Exec(ctx, sqlSweepSessions, pgx.StrictNamedArgs{"now": now}); err != nil {
 		return "", fmt.Errorf("sweep sessions: %w", err)
 	}
-	token = newToken()
+	token = NewToken()
 	_, err = tx.Exec(ctx, sqlInsertSession, pgx.StrictNamedArgs{
-		"token": hashOf(token), "account": a.ID, "person": a.Person, "csrf": newToken(), "now": now, "expires_at": expires,
+		"token": HashOf(token), "account": a.ID, "person": a.Person, "csrf": NewToken(), "now": now, "expires_at": expires,
 	})
 	if err != nil {
 		return "", fmt.Errorf("insert session: %w", err)
@@ -78,7 +78,7 @@ const sqlDeleteSession = `delete from session where token_hash = @token`
 
 // deleteSession ends a session; one that is over already is no error.
 func deleteSession(ctx context.Context, tx tenancy.Write, token string) error {
-	if _, err := tx.Exec(ctx, sqlDeleteSession, pgx.StrictNamedArgs{"token": hashOf(token)}); err != nil {
+	if _, err := tx.Exec(ctx, sqlDeleteSession, pgx.StrictNamedArgs{"token": HashOf(token)}); err != nil {
 		return fmt.Errorf("delete session: %w", err)
 	}
 	return nil

@@ -80,12 +80,6 @@ func findProvider(ctx context.Context, tx tenancy.Read, id uuid.UUID) (p Provide
 	return p, sealed, true, nil
 }
 
-// pending is a sign-in under way.
-type pending struct {
-	Provider                  uuid.UUID
-	Nonce, Verifier, ReturnTo string
-}
-
 const sqlSweepSignIns = `
 delete from sign_in
  where state_hash in (select state_hash from sign_in where expires_at <= @now order by expires_at, state_hash limit 50 for update skip locked)`
@@ -94,12 +88,12 @@ const sqlInsertSignIn = `
 insert into sign_in (state_hash, provider, nonce, verifier, return_to, expires_at)
 values (@state, @provider, @nonce, @verifier, @return_to, @expires_at)`
 
-func insertSignIn(ctx context.Context, tx tenancy.Write, state string, in pending, now, expires time.Time) error {
+func insertSignIn(ctx context.Context, tx tenancy.Write, state []byte, in Pending, now, expires time.Time) error {
 	if _, err := tx.Exec(ctx, sqlSweepSignIns, pgx.StrictNamedArgs{"now": now}); err != nil {
 		return fmt.Errorf("sweep sign-ins: %w", err)
 	}
 	_, err := tx.Exec(ctx, sqlInsertSignIn, pgx.StrictNamedArgs{
-		"state": hashOf(state), "provider": in.Provider, "nonce": in.Nonce, "verifier": in.Verifier,
+		"state": state, "provider": in.Provider, "nonce": in.Nonce, "verifier": in.Verifier,
 		"return_to": in.ReturnTo, "expires_at": expires,
 	})
 	if err != nil {
@@ -112,14 +106,14 @@ const sqlTakeSignIn = `delete from sign_in where state_hash = @state and expires
 
 // takeSignIn returns a sign-in under way and forgets it: of two that bring the
 // same state, one gets it.
-func takeSignIn(ctx context.Context, tx tenancy.Write, state string, now time.Time) (in pending, ok bool, err error) {
-	err = tx.QueryRow(ctx, sqlTakeSignIn, pgx.StrictNamedArgs{"state": hashOf(state), "now": now}).
+func takeSignIn(ctx context.Context, tx tenancy.Write, state []byte, now time.Time) (in Pending, ok bool, err error) {
+	err = tx.QueryRow(ctx, sqlTakeSignIn, pgx.StrictNamedArgs{"state": state, "now": now}).
 		Scan(&in.Provider, &in.Nonce, &in.Verifier, &in.ReturnTo)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return pending{}, false, nil
+		return Pending{}, false, nil
 	}
 	if err != nil {
-		return pending{}, false, fmt.Errorf("take sign-in: %w", err)
+		return Pending{}, false, fmt.Errorf("take sign-in: %w", err)
 	}
 	return in, true, nil
 }

@@ -16,32 +16,32 @@ import (
 // skew is how far a provider's clock may be from ours.
 const skew = 60 * time.Second
 
-// proof is what a provider vouches for.
-type proof struct {
-	subject string
-	claims  map[string]any
+// Proof is what a provider vouches for.
+type Proof struct {
+	Subject string
+	Claims  map[string]any
 }
 
 // redeem exchanges a code for tokens and returns what the id token proves, once
 // everything about it has been checked.
-func (s *issuers) redeem(ctx context.Context, p Provider, in pending, redirect, code string, now time.Time) (proof, error) {
+func (s *issuers) redeem(ctx context.Context, p Provider, in Pending, redirect, code string, now time.Time) (Proof, error) {
 	is, err := s.get(ctx, p.Issuer)
 	if err != nil {
-		return proof{}, because(outage, err)
+		return Proof{}, because(outage, err)
 	}
 	ctx = s.context(ctx)
 	tokens, err := is.config(p, redirect).Exchange(ctx, code, oauth2.VerifierOption(in.Verifier))
 	if err != nil {
 		// The library's text may quote the provider's whole answer.
 		if said, no := refusedBy(err); no {
-			return proof{}, because(untrusted, errors.New("exchange: the provider said "+said))
+			return Proof{}, because(untrusted, errors.New("exchange: the provider said "+said))
 		}
-		return proof{}, because(outage, errors.New("exchange: no answer"))
+		return Proof{}, because(outage, errors.New("exchange: no answer"))
 	}
 	raw, _ := tokens.Extra("id_token").(string)
 	token, err := is.verify(ctx, raw, p.ClientID, in.Nonce, now)
 	if err != nil {
-		return proof{}, err
+		return Proof{}, err
 	}
 	return is.proven(ctx, p, token, tokens)
 }
@@ -87,28 +87,28 @@ func (is *issuer) verify(ctx context.Context, raw, clientID, nonce string, now t
 
 // proven collects the claims, from the userinfo endpoint where the id token is
 // without the one that links.
-func (is *issuer) proven(ctx context.Context, p Provider, token *oidc.IDToken, tokens *oauth2.Token) (proof, error) {
-	out := proof{subject: token.Subject, claims: map[string]any{}}
-	if err := token.Claims(&out.claims); err != nil {
-		return proof{}, because(untrusted, errors.New("claims cannot be read"))
+func (is *issuer) proven(ctx context.Context, p Provider, token *oidc.IDToken, tokens *oauth2.Token) (Proof, error) {
+	out := Proof{Subject: token.Subject, Claims: map[string]any{}}
+	if err := token.Claims(&out.Claims); err != nil {
+		return Proof{}, because(untrusted, errors.New("claims cannot be read"))
 	}
-	if _, ok := out.claims[p.LinkClaim]; ok || is.UserInfoEndpoint() == "" {
+	if _, ok := out.Claims[p.LinkClaim]; ok || is.UserInfoEndpoint() == "" {
 		return out, nil
 	}
 	info, err := is.UserInfo(ctx, oauth2.StaticTokenSource(tokens))
 	if err != nil {
-		return proof{}, because(outage, errors.New("userinfo: no answer"))
+		return Proof{}, because(outage, errors.New("userinfo: no answer"))
 	}
 	more := map[string]any{}
 	if err := info.Claims(&more); err != nil {
-		return proof{}, because(untrusted, errors.New("userinfo cannot be read"))
+		return Proof{}, because(untrusted, errors.New("userinfo cannot be read"))
 	}
 	// Without this check an access token swapped on the way would link the
 	// account to somebody else.
 	if info.Subject != token.Subject {
-		return proof{}, because(untrusted, fmt.Errorf("userinfo is about another subject"))
+		return Proof{}, because(untrusted, fmt.Errorf("userinfo is about another subject"))
 	}
-	maps.Copy(more, out.claims)
-	out.claims = more
+	maps.Copy(more, out.Claims)
+	out.Claims = more
 	return out, nil
 }

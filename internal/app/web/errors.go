@@ -97,7 +97,7 @@ type ErrorPage struct {
 }
 
 func (r *Router) errorPage(c *fiber.Ctx, rq *Request, status int, key string) error {
-	page := ErrorPage{Page: rq.Page("error.title"), Message: rq.Lang.T(key), Home: rq.Tenant.ID != ""}
+	page := ErrorPage{Page: rq.Page("error.title"), Message: rq.Lang.T(key), Home: rq.Tenant.ID != "" || rq.router.cfg.Site != nil}
 	page.Status = status
 	return rq.RenderStatus(status, corePages["error"], page)
 }

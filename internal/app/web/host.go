@@ -10,6 +10,21 @@ import (
 	"digione/internal/tenancy"
 )
 
+// Beside serves another router, made for a Site, at that site's host. The two share
+// no route: what one has, the other answers with 404.
+func (r *Router) Beside(other *Router) { r.sites[other.cfg.Site.Host] = other }
+
+// toSite hands a request for the host of another router over to it, whole.
+func (r *Router) toSite(c *fiber.Ctx) error {
+	if len(r.sites) > 0 {
+		if host, ok := r.hostOf(c); ok && r.sites[host] != nil {
+			r.sites[host].handle(c)
+			return nil
+		}
+	}
+	return c.Next()
+}
+
 // enterTenant finds the tenant by the host name alone and answers at once where
 // there is none to enter, whatever the verb and the path.
 func (r *Router) enterTenant(c *fiber.Ctx) error {
@@ -17,6 +32,12 @@ func (r *Router) enterTenant(c *fiber.Ctx) error {
 	host, ok := r.hostOf(c)
 	if !ok {
 		return r.errorPage(c, rq, fiber.StatusNotFound, "error.host")
+	}
+	if r.cfg.Site != nil {
+		if host != r.cfg.Site.Host {
+			return r.errorPage(c, rq, fiber.StatusNotFound, "error.host")
+		}
+		return c.Next()
 	}
 	t, ok := r.cfg.Tenants.ByHost(host)
 	if !ok {

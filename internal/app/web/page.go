@@ -94,6 +94,7 @@ type Page struct {
 	Langs     []Link
 	CSRF      string // for the hidden field of forms
 	Flash     string // what just happened, in words
+	FlashTone string // success, or info where nothing was done
 	RequestID string
 	Status    int // 0 on ordinary pages
 	assets    *assets
@@ -105,12 +106,15 @@ func (rq *Request) Page(titleKey string, args ...any) Page {
 		Lang: rq.Lang, Title: rq.Lang.T(titleKey, args...), RequestID: rq.ID, assets: rq.router.assets,
 		Tenant: rq.Tenant.Name(string(rq.Lang)),
 	}
+	if site := rq.router.cfg.Site; site != nil {
+		p.Tenant = rq.Lang.T(site.Name)
+	}
 	p.Langs = rq.langLinks()
 	if rq.Actor.SignedIn() {
 		p.Who, p.CSRF = rq.Session.Name, Masked(rq.Session.CSRF)
 		p.Role, p.Nav = rq.roleWords(), rq.navLinks()
 	}
-	p.Flash = rq.takeFlash()
+	p.Flash, p.FlashTone = rq.takeFlash()
 	return p
 }
 
@@ -189,16 +193,19 @@ func (rq *Request) Flash(key string) {
 }
 
 // takeFlash shows a sentence once. Only keys of our own are taken from a cookie.
-func (rq *Request) takeFlash() string {
+func (rq *Request) takeFlash() (sentence, tone string) {
 	key := rq.c.Cookies(flashCookie)
 	if key == "" {
-		return ""
+		return "", ""
 	}
 	rq.c.Cookie(rq.cookie(flashCookie, "", time.Unix(1, 0)))
 	if !strings.HasPrefix(key, "flash.") || !i18n.Has(key) {
-		return ""
+		return "", ""
 	}
-	return rq.Lang.T(key)
+	if key == endedFlash {
+		return rq.Lang.T(key), "info"
+	}
+	return rq.Lang.T(key), "success"
 }
 
 // Cell is a number in a table, with the label that it carries on a phone.

@@ -24,7 +24,8 @@ type Session struct {
 // Sessions finds who is signed in; identity implements it.
 type Sessions interface {
 	// Find returns the session of a token inside a tenant. ok is false for an
-	// unknown, ended or foreign token, and for a person without access any more.
+	// unknown, ended or foreign token, and for a person without access any more. At
+	// a Site the tenant is empty.
 	Find(ctx context.Context, tenant tenancy.ID, token string, now time.Time) (s Session, ok bool, err error)
 }
 
@@ -33,13 +34,18 @@ const (
 	returnKey  = "paluu"
 	langParam  = "kieli"
 	langCookie = "lang"
+	endedFlash = "flash.ended"
 )
 
 func (r *Router) sessionCookie() string {
-	if r.cfg.TLS {
-		return "__Host-digione"
+	name := "digione"
+	if r.cfg.Site != nil {
+		name = r.cfg.Site.Cookie
 	}
-	return "digione"
+	if r.cfg.TLS {
+		return "__Host-" + name
+	}
+	return name
 }
 
 // SetSession gives the browser a session's token.
@@ -112,7 +118,11 @@ func (r *Router) switchLanguage(c *fiber.Ctx) (string, bool) {
 // toSignIn sends whoever is signed out to the sign-in page, and a reader back to
 // the page they asked for afterwards. What a form held is not repeated.
 func (r *Router) toSignIn(c *fiber.Ctx) error {
-	to := signInPath
+	to, rq := signInPath, From(c)
+	if rq.SessionToken() != "" {
+		rq.ClearSession()
+		rq.Flash(endedFlash)
+	}
 	if back := LocalPath(c.Path()); back != "/" && (c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead) {
 		to += "?" + returnKey + "=" + url.QueryEscape(back)
 	}

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,10 +28,13 @@ type Tenants interface {
 	ByHost(host string) (tenancy.Tenant, bool)
 }
 
-// Config is what the edge needs. Tenants and Sessions must be given.
+// Config is what the edge needs. Sessions must be given, and either Tenants or a
+// Site.
 type Config struct {
 	Tenants  Tenants
 	Sessions Sessions
+	// Site makes a router that serves one host of its own and no tenant; see Beside.
+	Site *Site
 
 	// TLS says that people reach the service by https, at this process or at a
 	// proxy before it: cookies become Secure and __Host-, and HSTS is sent.
@@ -73,6 +77,13 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
+// Site is a host that belongs to no tenant.
+type Site struct {
+	Host   string // lower case, no port
+	Name   string // key of what stands beside the mark
+	Cookie string // of its sessions
+}
+
 // Handler answers one request.
 type Handler func(*fiber.Ctx, *Request) error
 
@@ -89,13 +100,15 @@ type Router struct {
 	routes   []Route
 	nav      []NavItem
 	assets   *assets
+	sites    map[string]*Router // other routers by their hosts, see Beside
+	handle   func(*fiber.Ctx)   // answers a request that came to another router
 	draining atomic.Bool
 }
 
 // New returns a router that answers for health, static files and errors; the
 // features add their routes.
 func New(cfg Config) *Router {
-	r := &Router{cfg: cfg.withDefaults(), assets: loadAssets()}
+	r := &Router{cfg: cfg.withDefaults(), assets: loadAssets(), sites: map[string]*Router{}}
 	r.app = fiber.New(fiber.Config{
 		// Without Immutable, strings from Params and forms are overwritten by the
 		// next request.
@@ -107,7 +120,9 @@ func New(cfg Config) *Router {
 		IdleTimeout:           75 * time.Second,
 		ErrorHandler:          r.lastResort,
 	})
-	r.app.Use(r.observe, r.headers)
+	handler := sync.OnceValue(r.app.Handler) // when all routes stand
+	r.handle = func(c *fiber.Ctx) { handler()(c.Context()) }
+	r.app.Use(r.toSite, r.observe, r.headers)
 	r.app.Get("/livez", r.livez)
 	r.app.Get("/readyz", r.readyz)
 	r.app.Get(assetPath+"*", r.asset)
@@ -158,7 +173,7 @@ func (r *Router) add(method, path string, a authz.Action, h Handler) {
 			return err
 		}
 		if !rq.Actor.May(a) {
-			return authz.Missing(string(a))
+			return rq.Actor.Refused(a)
 		}
 		return h(c, rq)
 	}
@@ -178,5 +193,8 @@ func (r *Router) Serve(l net.Listener) error { return r.app.Listener(l) }
 // requests under way, at most until ctx ends.
 func (r *Router) Shutdown(ctx context.Context) error {
 	r.draining.Store(true)
+	for _, site := range r.sites {
+		site.draining.Store(true)
+	}
 	return r.app.ShutdownWithContext(ctx)
 }
