@@ -145,6 +145,15 @@ var isolationRules = []struct{ name, meaning, count, find string }{
 		`select count(*) from runtime`,
 		`select u.oid::regrole::text, 'control', 'usage'
 		   from runtime u where has_schema_privilege(u.oid, 'control', 'USAGE')`},
+	{"operators", "nobody but the owner can list operators, change the catalogue, or change what the operator log says",
+		`select count(*) from pg_class where relnamespace = 'control'::regnamespace and relkind in ('r', 'p')`,
+		`select r.rolname, 'control.' || c.relname, 'may be changed'
+		   from pg_class c
+		   join pg_roles r on not r.rolsuper and r.rolname not like 'pg\_%' and not pg_has_role(r.oid, c.relowner, 'MEMBER')
+		  where c.relnamespace = 'control'::regnamespace and c.relkind in ('r', 'p')
+		    and c.relname in ('cluster', 'cell', 'tenant', 'tenant_host', 'step', 'operator', 'operator_log')
+		    and (has_table_privilege(r.oid, c.oid, 'UPDATE, DELETE, TRUNCATE') or has_any_column_privilege(r.oid, c.oid, 'UPDATE')
+		         or (c.relname <> 'operator_log' and has_any_column_privilege(r.oid, c.oid, 'INSERT')))`},
 	{"database", "runtime roles may neither create schemas nor temporary tables, nor anything in schema public or ext",
 		`select count(*) from runtime`,
 		`select u.oid::regrole::text, current_database(), 'create or temporary'
