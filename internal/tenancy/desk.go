@@ -55,6 +55,10 @@ select id, issuer, subject, name, email, role, added_by, created_at, ended_at
    and subject = @subject
    and ended_at is null`
 
+// Control is the desk's pool, for packages below tenancy that own tables of the
+// schema control. It may do there what the application may, and no more.
+func (d *Desk) Control() *pgxpool.Pool { return d.pool }
+
 // FindAccount returns the operator of an issuer and a subject; ok is false for
 // whoever is not listed, or not any more.
 func (d *Desk) FindAccount(ctx context.Context, issuer, subject string) (a OperatorAccount, ok bool, err error) {

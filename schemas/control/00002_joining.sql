@@ -52,10 +52,16 @@ create table join_mail (
 );
 comment on table join_mail is 'Which warning of a due date was sent: each once. Owned by internal/tenancy/joining.';
 
-alter table tenant add column opening jsonb;
-comment on column tenant.opening is 'Which schools are open to their people while the tenant joins; null is all of them.';
+create table tenant_opening (
+  tenant      text        not null constraint tenant_opening_pk primary key
+                          constraint tenant_opening_tenant_fk references tenant (id),
+  opening     jsonb       not null,
+  created_at  timestamptz not null default now()
+);
+comment on table tenant_opening is 'Which schools of a tenant that joins are open to their people; a tenant without a row is wholly open. Owned by internal/tenancy/joining.';
+create trigger tenant_opening_changed after insert or update or delete on tenant_opening
+  for each row execute function catalogue_changed();
 
 -- +goose Down
-alter table tenant drop column opening;
-drop table join_mail, join_event;
+drop table tenant_opening, join_mail, join_event;
 drop function join_event_told, join_event_is_append_only;

@@ -244,7 +244,7 @@ func newStatus(k *kit.Kit) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				all, err := p.All(ctx)
+				all, _, err := p.All(ctx)
 				if err != nil {
 					return err
 				}
@@ -321,7 +321,7 @@ func checkAll(ctx context.Context, k *kit.Kit, in *installation.Installation) er
 	if err != nil {
 		return err
 	}
-	all, err := p.All(ctx)
+	all, _, err := p.All(ctx)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ const (
 	SchoolRead   Action = "school.read"
 	GroupRead    Action = "group.read"
 	SessionEnd   Action = "session.end"
+	Joining      Action = "joining"
 
 	FleetRead   Action = "fleet.read"   // at the operators' host
 	FleetChange Action = "fleet.change" // at the operators' host
@@ -49,6 +50,7 @@ var rules = map[Action]map[Role]scope{
 	PersonSearch: {Admin: toAll},
 	SchoolRead:   {Teacher: toUnits, Principal: toUnits, Admin: toAll},
 	GroupRead:    {Teacher: toGroups, Principal: toUnits, Admin: toAll},
+	Joining:      {Admin: toAll},
 	FleetRead:    {Operator: toAll, Viewer: toAll},
 	FleetChange:  {Operator: toAll},
 }

@@ -6,6 +6,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"net"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/compress"
+	"github.com/valyala/fasthttp"
 
 	"digione/internal/app/authz"
 	"digione/internal/tenancy"
@@ -103,6 +105,8 @@ type Router struct {
 	sites    map[string]*Router // other routers by their hosts, see Beside
 	handle   func(*fiber.Ctx)   // answers a request that came to another router
 	draining atomic.Bool
+	large    string // where a body may have
+	largest  int    // so many bytes
 }
 
 // New returns a router that answers for health, static files and errors; the
@@ -120,6 +124,12 @@ func New(cfg Config) *Router {
 		IdleTimeout:           75 * time.Second,
 		ErrorHandler:          r.lastResort,
 	})
+	r.app.Server().HeaderReceived = func(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
+		if path, _, _ := bytes.Cut(h.RequestURI(), []byte("?")); r.largest > 0 && bytes.HasPrefix(path, []byte(r.large)) {
+			c.MaxRequestBodySize = r.largest
+		}
+		return c
+	}
 	handler := sync.OnceValue(r.app.Handler) // when all routes stand
 	r.handle = func(c *fiber.Ctx) { handler()(c.Context()) }
 	r.app.Use(r.toSite, r.observe, r.headers)
@@ -141,6 +151,10 @@ func (r *Router) Routes() []Route {
 	})
 	return out
 }
+
+// Large lets requests to addresses that begin with prefix have a body of so many
+// bytes: for the pages that take files. There is one such prefix.
+func (r *Router) Large(prefix string, size int) { r.large, r.largest = prefix, size }
 
 // Get registers a page.
 func (r *Router) Get(path string, a authz.Action, h Handler) { r.add(fiber.MethodGet, path, a, h) }

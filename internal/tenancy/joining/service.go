@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"digione/internal/tenancy"
@@ -21,6 +23,16 @@ type Service struct {
 	Templates Templates
 	Checks    map[string]Measure
 	Now       func() time.Time
+
+	seen cache
+}
+
+// cache keeps what All has read: the log only grows, in the order of its ids.
+type cache struct {
+	mu     sync.Mutex
+	last   int64
+	events map[string][]Event
+	states map[string]*State
 }
 
 // Actor is who acts: the account, the side it acts for, and the person whose word
@@ -94,23 +106,31 @@ func (s *Service) Events(ctx context.Context, t tenancy.Tenant) ([]Event, error)
 	return s.Log.events(ctx, t.ID, 0)
 }
 
-// All returns where every tenant stands that has started, by tenant id.
-func (s *Service) All(ctx context.Context) (map[string]*State, error) {
-	list, err := s.Log.events(ctx, "", 0)
+// All returns where every tenant stands that has started, by tenant id, and the
+// last event that it knows of. The states are shared: they must not be changed.
+func (s *Service) All(ctx context.Context) (map[string]*State, int64, error) {
+	c := &s.seen
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list, err := s.Log.events(ctx, "", c.last)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	by := map[string][]Event{}
+	if c.events == nil {
+		c.events, c.states = map[string][]Event{}, map[string]*State{}
+	}
+	changed := map[string]bool{}
 	for _, e := range list {
-		by[e.Tenant] = append(by[e.Tenant], e)
+		c.events[e.Tenant] = append(c.events[e.Tenant], e)
+		changed[e.Tenant], c.last = true, e.ID
 	}
-	out := make(map[string]*State, len(by))
-	for tenant, list := range by {
-		if out[tenant], err = Fold(s.Templates, list); err != nil {
-			return nil, err
+	for tenant := range changed {
+		if c.states[tenant], err = Fold(s.Templates, c.events[tenant]); err != nil {
+			c.last, c.events, c.states = 0, nil, nil // read it again next time
+			return nil, 0, err
 		}
 	}
-	return out, nil
+	return maps.Clone(c.states), c.last, nil
 }
 
 // find returns a requirement's status, or an error that names those there are.

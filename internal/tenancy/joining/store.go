@@ -105,12 +105,23 @@ func orNull(v any, null bool) any {
 	return b
 }
 
-const sqlOpening = `update control.tenant set opening = @opening where id = @id and opening is distinct from @opening::jsonb`
+const (
+	sqlOpening = `
+insert into control.tenant_opening (tenant, opening)
+values (@id, @opening)
+    on conflict (tenant) do update
+   set opening = excluded.opening
+ where tenant_opening.opening <> excluded.opening`
+	sqlWhollyOpen = `delete from control.tenant_opening where tenant = @id and @opening::jsonb is null`
+)
 
 // setOpening tells the servers which schools are open.
 func setOpening(ctx context.Context, tx pgx.Tx, tenant string, o Opening) error {
-	opening := orNull(o, o.All)
-	if _, err := tx.Exec(ctx, sqlOpening, pgx.StrictNamedArgs{"id": tenant, "opening": opening}); err != nil {
+	opening, sql := orNull(o, o.All), sqlOpening
+	if o.All {
+		sql = sqlWhollyOpen
+	}
+	if _, err := tx.Exec(ctx, sql, pgx.StrictNamedArgs{"id": tenant, "opening": opening}); err != nil {
 		return fmt.Errorf("note which schools are open: %w", err)
 	}
 	return nil
