@@ -7,7 +7,7 @@
 //
 // To add a page, write a Handler and register it where the others are, in routes:
 //
-//	s.Page("/t/:slug/tuonnit", "imports", h.imports)   // GET, for operators and viewers
+//	s.Page("/t/:slug/tuonnit", "imports", h.imports)      // GET, for operators and viewers
 //	s.Change("/t/:slug/tauko", "tenant suspend", h.pause) // POST, for operators alone
 //	s.Router.Nav(web.NavItem{Key: "operators.log", Path: "/loki", Action: authz.FleetRead, Order: 30})
 //
@@ -16,7 +16,10 @@
 // the log's line from the parameter :slug and answer an unknown one with 404. In a
 // handler From(rq) is who is signed in, s.Tenant(c) the tenant of :slug, and
 // rq.Page(titleKey) the frame with header and navigation for the page's struct. A
-// form holds <input type="hidden" name="csrf" value="{{.CSRF}}">, as everywhere.
+// form holds <input type="hidden" name="csrf" value="{{.CSRF}}">, as everywhere. The
+// sentence operators.command.view.imports, where there is one, is what the log's page
+// calls the view. A page's struct must not name a field as web.Page does (Tenant,
+// Role, Title): it would stand in the frame in that one's place.
 package operators
 
 import (
