@@ -68,7 +68,7 @@ func serve(ctx context.Context, in *installation.Installation, desk app.Operator
 	}
 	began := time.Now()
 	warmed := make(chan struct{})
-	a := app.New(app.Config{DB: db, Keyset: in.Keyset, TLS: s.TLS, TrustedProxies: prefixes(s.TrustedProxies), Log: log,
+	a := app.New(app.Config{DB: db, Keyset: in.Keyset, Objects: in.Objects, TLS: s.TLS, TrustedProxies: prefixes(s.TrustedProxies), Log: log,
 		Operators: desk,
 		Sessions:  identity.Limits{Idle: s.SessionIdle, Absolute: s.SessionLife},
 		Ready: func(context.Context) error {

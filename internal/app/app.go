@@ -11,6 +11,8 @@ import (
 
 	"digione/internal/app/home"
 	"digione/internal/app/identity"
+	"digione/internal/app/objects"
+	"digione/internal/app/onboarding"
 	"digione/internal/app/operators"
 	"digione/internal/app/org"
 	"digione/internal/app/people"
@@ -24,6 +26,7 @@ import (
 type Config struct {
 	DB             *tenancy.DB
 	Keyset         func(tenancy.Tenant) (*keys.Keyset, error)
+	Objects        objects.Store // where people's files are kept
 	TLS            bool
 	TrustedProxies []netip.Prefix
 	Sessions       identity.Limits
@@ -55,8 +58,11 @@ func New(cfg Config) *App {
 	home.Routes(r, cfg.DB)
 	org.Routes(r, cfg.DB)
 	people.Routes(r, cfg.DB)
+	process := onboarding.Served(cfg.DB, cfg.Now)
+	onboarding.Routes(r, cfg.DB, process, onboarding.Evidence{DB: cfg.DB, Store: cfg.Objects, Keyset: cfg.Keyset})
 	site := operators.New(operators.Config{DB: cfg.DB, Host: cfg.Operators.Host, Issuer: cfg.Operators.Issuer, ClientID: cfg.Operators.ClientID,
 		Secret: cfg.Operators.Secret, TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies, Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: m.Observe})
+	onboarding.Desk(site, cfg.DB, process)
 	if cfg.Operators.Host != "" {
 		r.Beside(site.Router)
 	}

@@ -19,7 +19,7 @@ var layers = map[string]int{
 	"authz": 20, "audit": 20, "jobs": 20, "objects": 20,
 	"web":    25,
 	"people": 30, "org": 30, "identity": 30,
-	"onboarding": 40, // measures what all features hold
+	"onboarding": 40, // it measures what all features hold, and adds to the operators' pages
 }
 
 const features = 35

@@ -19,19 +19,23 @@ import (
 	"digione/internal/app/identity"
 	"digione/internal/app/identity/devidp"
 	"digione/internal/app/objects"
+	"digione/internal/app/onboarding"
 	"digione/internal/app/roster"
 	"digione/internal/app/roster/generate"
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/dbtest"
+	"digione/internal/tenancy/joining"
 	"digione/internal/tenancy/keys"
 )
 
 // town is the whole application as people meet it: a generated roster imported by
 // the importer, a sign-in provider, a listener, and a browser before it.
 type town struct {
-	addr string
-	port int
-	cast generate.Cast
+	env   *dbtest.Env
+	alpha tenancy.Tenant
+	addr  string
+	port  int
+	cast  generate.Cast
 }
 
 func keyset(t tenancy.Tenant) (*keys.Keyset, error) {
@@ -53,7 +57,7 @@ func newTown(t *testing.T) *town {
 	_, err = svc.Import(ctx, alpha, roster.Package{Name: "a.zip", Content: bytes.NewReader(zip.Bytes()), Size: int64(zip.Len())}, roster.Options{},
 		roster.Approval{Who: "test", Initial: true}, nil)
 	ok(t, err)
-	w := &town{}
+	w := &town{env: e, alpha: alpha}
 	w.cast, err = generate.FindCast(spec)
 	ok(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -67,7 +71,7 @@ func newTown(t *testing.T) *town {
 			LinkClaim: "preferred_username", LinkTo: identity.ToUsername})
 	}))
 	fleet(t, e, issuer)
-	a := app.New(app.Config{DB: e.DB, Keyset: keyset, Log: slog.New(slog.DiscardHandler),
+	a := app.New(app.Config{DB: e.DB, Keyset: keyset, Objects: store, Log: slog.New(slog.DiscardHandler),
 		Operators: app.Operators{Host: "operator.test", Issuer: issuer, ClientID: "ops", Secret: "s"}})
 	go func() { _ = a.Router.Serve(l) }()
 	t.Cleanup(func() { _ = a.Router.Shutdown(ctx) })
@@ -237,6 +241,89 @@ func TestOperatorsBrowser(t *testing.T) {
 	}
 	do(t, ctx, "not found", chromedp.Navigate(at("/t/nosuch?kieli=fi")))
 	shoot(t, ctx, "ops-notfound")
+}
+
+// TestJoiningBrowser takes a municipality's admin and an operator through joining:
+// a file is handed in and approved, and the board shows where all stand.
+func TestJoiningBrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs Chromium")
+	}
+	w := newTown(t)
+	ctx := context.Background()
+	s, err := onboarding.Service(w.env.DB, w.env.Operator, "test")
+	ok(t, err)
+	olli := joining.Actor{Account: "olli", Side: joining.Tiera}
+	_, err = s.Start(ctx, w.alpha, olli, "", "2027-kevät")
+	ok(t, err)
+	_, err = s.Plan(ctx, w.alpha, olli, []joining.Wave{{Name: "pilotti", Opens: "2027-01-11", Schools: []string{"alpha-o-001"}}})
+	ok(t, err)
+	_, err = s.Check(ctx, w.alpha, "")
+	ok(t, err)
+	beta, err := w.env.Operator.Find(ctx, "beta")
+	ok(t, err)
+	s.Now = func() time.Time { return time.Now().AddDate(0, -2, 0) } // its days are over
+	_, err = s.Start(ctx, beta, olli, "", "2026-syksy")
+	ok(t, err)
+
+	paper := filepath.Join(t.TempDir(), "liittymissopimus.pdf")
+	ok(t, os.WriteFile(paper, []byte("%PDF-1.4\n%%EOF\n"), 0o600))
+	at := func(host, path string) string { return fmt.Sprintf("http://%s.test:%d%s", host, w.port, path) }
+	b := browser(t)
+	enter := func(host, who, path string) {
+		do(t, b, "open", chromedp.Navigate(at(host, path)))
+		do(t, b, "way in", chromedp.Click(`main a[href*="/alku"]`))
+		do(t, b, "login page", chromedp.WaitVisible(`input[name=username]`))
+		do(t, b, "pick", chromedp.Evaluate[bool](fmt.Sprintf(pickUser, who)))
+		do(t, b, "page", chromedp.WaitVisible(`form[action="/kirjaudu-ulos"]`))
+	}
+	says := func(where string, words ...string) {
+		t.Helper()
+		text := do(t, b, "text", chromedp.Evaluate[string](`document.querySelector('main').innerText`))
+		for _, want := range words {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s lacks %q:\n%s", where, want, text)
+			}
+		}
+	}
+	enter("alpha", w.cast.Admin.Username, "/liittyminen")
+	do(t, b, "form", chromedp.WaitVisible(`#f-agreement`))
+	says("the municipality's page", "Meiltä odotetaan", "Liittymissopimus", "pilotti")
+	look(t, b, "join-own")
+	do(t, b, "file", chromedp.SetUploadFiles(`#f-agreement`, []string{paper}))
+	do(t, b, "hand in", chromedp.Click(`form[action="/liittyminen/agreement"] button`))
+	do(t, b, "thanks", chromedp.WaitVisible(`.flash`))
+	says("after the upload", "odottaa toista henkilöä", "liittymissopimus.pdf")
+	look(t, b, "join-own-sent")
+	for _, lang := range []string{"sv", "en"} {
+		do(t, b, lang, chromedp.Navigate(at("alpha", "/liittyminen?kieli="+lang)))
+		look(t, b, "join-own-"+lang)
+	}
+	enter("operator", "Paula Operaattori", "/liittyjat")
+	do(t, b, "board", chromedp.WaitVisible(`#taulu`))
+	says("the board", "Alfa", "Beeta", "myöhässä")
+	first := do(t, b, "first row", chromedp.Evaluate[string](`document.querySelector('#taulu tbody th').innerText`))
+	if !strings.HasPrefix(first, "Beeta") {
+		t.Errorf("%q comes first on the board, want the overdue one", first)
+	}
+	look(t, b, "join-board")
+	do(t, b, "filtered", chromedp.Navigate(at("operator", "/liittyjat?aalto=2027-kev%C3%A4t&kenelta=tiera")))
+	says("the filtered board", "Alfa")
+	do(t, b, "municipality", chromedp.Click(`main a[href="/t/alpha/liittyminen"]`))
+	do(t, b, "approval", chromedp.WaitVisible(`form[action="/t/alpha/liittyminen/approve"]`))
+	look(t, b, "join-tenant")
+	do(t, b, "approve", chromedp.Click(`form[action="/t/alpha/liittyminen/approve"] button`))
+	do(t, b, "approved", chromedp.WaitVisible(`.flash`))
+	st, err := s.State(ctx, w.alpha)
+	ok(t, err)
+	if st.Status[0].ID != "agreement" || st.Status[0].State != joining.Done || len(st.Status[0].By) != 2 {
+		t.Errorf("the agreement is %s by %v", st.Status[0].State, st.Status[0].By)
+	}
+	// Live: the board shows what happens meanwhile, without a reload.
+	do(t, b, "board", chromedp.Navigate(at("operator", "/liittyjat")))
+	_, err = s.Pause(ctx, w.alpha, olli, "kirjautuminen takkuaa")
+	ok(t, err)
+	do(t, b, "news", chromedp.Poll[bool](`[...document.querySelectorAll('#taulu tbody tr')].some(r => r.innerText.includes('Pysähtynyt'))`, chromedp.WithPollingTimeout(20*time.Second)))
 }
 
 // look asserts that a page fits both widths and that its title is not an error's,

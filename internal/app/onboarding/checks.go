@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -58,23 +59,47 @@ func (f *Facts) Checks() map[string]joining.Measure {
 		"counts":          f.counts,
 		"sign-in-success": f.success,
 		"guardian-reach":  f.reach,
-		"attendance":      notYet("attendance is not taken in DigiOne yet"),
-		"restore-drill":   notYet("no restore drill of this tenant is on record"),
+		"attendance":      notYet("noattendance"),
+		"restore-drill":   notYet("nodrill"),
 		"isolation":       f.isolation,
 	}
 }
 
-func notYet(why string) joining.Measure {
+func notYet(key string) joining.Measure {
 	return func(context.Context, tenancy.Tenant, joining.Requirement, *joining.State) (joining.Measurement, error) {
-		return joining.Measurement{Value: "not measurable: " + why}, nil
+		return found(key), nil
 	}
 }
 
-func measured(ok bool, next, format string, args ...any) joining.Measurement {
-	if ok {
-		next = ""
+// found is what a check found, as a sentence of the catalogue: in English for the
+// log and the command line, with what a page needs to say it in another language.
+func found(key string, args ...any) joining.Measurement {
+	m := joining.Measurement{Key: key, Args: make([]string, len(args))}
+	for i, a := range args {
+		m.Args[i] = fmt.Sprint(a)
 	}
-	return joining.Measurement{OK: ok, Measurable: true, Value: fmt.Sprintf(format, args...), Next: next}
+	m.Value = say(i18n.En, m)
+	return m
+}
+
+// say writes a measurement in a language.
+func say(l i18n.Lang, m joining.Measurement) string {
+	if m.Key == "" {
+		return m.Value
+	}
+	var args []any
+	for i, a := range m.Args {
+		args = append(args, string(rune('A'+i)), a)
+	}
+	return l.T("onboarding.found."+m.Key, args...)
+}
+
+func measured(ok bool, next, key string, args ...any) joining.Measurement {
+	m := found(key, args...)
+	if m.OK, m.Measurable = ok, true; !ok {
+		m.Next = next
+	}
+	return m
 }
 
 func (f *Facts) doctor(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
@@ -88,7 +113,7 @@ func (f *Facts) doctor(ctx context.Context, t tenancy.Tenant, _ joining.Requirem
 			bad = append(bad, d.Check)
 		}
 	}
-	return measured(len(bad) == 0, "tenantctl doctor "+t.Slug, "%d of %d checks well%s", len(list)-len(bad), len(list), listed(bad)), nil
+	return measured(len(bad) == 0, "tenantctl doctor "+t.Slug, "doctor", len(list)-len(bad), len(list), listed(bad)), nil
 }
 
 func listed(names []string) string {
@@ -124,7 +149,7 @@ func (f *Facts) provider(ctx context.Context, t tenancy.Tenant, _ joining.Requir
 	}
 	next := "tenantctl tenant provider " + t.Slug + " --help"
 	if len(facts.Issuers) == 0 {
-		return measured(false, next, "no sign-in provider"), nil
+		return measured(false, next, "noprovider"), nil
 	}
 	var silent []string
 	for _, issuer := range facts.Issuers {
@@ -132,7 +157,7 @@ func (f *Facts) provider(ctx context.Context, t tenancy.Tenant, _ joining.Requir
 			silent = append(silent, issuer)
 		}
 	}
-	return measured(len(silent) == 0, next, "%d of %d providers answer%s", len(facts.Issuers)-len(silent), len(facts.Issuers), listed(silent)), nil
+	return measured(len(silent) == 0, next, "provider", len(facts.Issuers)-len(silent), len(facts.Issuers), listed(silent)), nil
 }
 
 func (f *Facts) discover(ctx context.Context, issuer string) error {
@@ -169,9 +194,9 @@ func (f *Facts) signedIn(count func(identity.Facts) int, who string) joining.Mea
 		}
 		n := count(facts)
 		if n == 0 { // nobody has tried: that is no fault, only not yet done
-			return joining.Measurement{Value: fmt.Sprintf("no %s have signed in within %d days", who, signInDays)}, nil
+			return found("no"+who, signInDays), nil
 		}
-		return measured(float64(n) >= r.Limit, "", "%d %s signed in within %d days", n, who, signInDays), nil
+		return measured(float64(n) >= r.Limit, "", who, n, signInDays), nil
 	}
 }
 
@@ -182,44 +207,46 @@ func (f *Facts) org(ctx context.Context, t tenancy.Tenant) (org.Facts, error) {
 func (f *Facts) schools(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
 	o, err := f.org(ctx, t)
 	if err != nil || o.Schools == 0 {
-		return joining.Measurement{Value: "no schools yet; they come with the roster"}, err
+		return found("noschools"), err
 	}
-	return measured(o.Identified == o.Schools, "give each school its code or OID in orgs.csv (identifier)", "%d of %d schools have a code or an OID", o.Identified, o.Schools), nil
+	return measured(o.Identified == o.Schools, "give each school its code or OID in orgs.csv (identifier)", "schools", o.Identified, o.Schools), nil
 }
 
 func (f *Facts) schoolYear(ctx context.Context, t tenancy.Tenant, r joining.Requirement, _ *joining.State) (joining.Measurement, error) {
 	o, err := f.org(ctx, t)
 	if err != nil || o.Schools == 0 {
-		return joining.Measurement{Value: "no terms yet; they come with the roster"}, err
+		return found("noterms"), err
 	}
-	return measured(float64(o.Terms) >= r.Limit, "deliver academicSessions.csv with the present school year", "%d terms of this school year or later", o.Terms), nil
+	return measured(float64(o.Terms) >= r.Limit, "deliver academicSessions.csv with the present school year", "terms", o.Terms), nil
 }
 
 func (f *Facts) principals(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
 	o, err := f.org(ctx, t)
 	if err != nil || o.Schools == 0 {
-		return joining.Measurement{Value: "no schools yet; they come with the roster"}, err
+		return found("noschools"), err
 	}
-	return measured(len(o.WithoutHead) == 0, "deliver the principals in roles.csv or users.csv", "%d of %d schools have a principal; without%s",
+	return measured(len(o.WithoutHead) == 0, "deliver the principals in roles.csv or users.csv", "principals",
 		o.Schools-len(o.WithoutHead), o.Schools, listed(o.WithoutHead)), nil
 }
 
 func (f *Facts) roster(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
 	r, err := read(ctx, f, t, func(tx tenancy.Read) (roster.Facts, error) { return roster.ReadFacts(ctx, tx) })
 	if err != nil || !r.Applied {
-		return joining.Measurement{Value: "no roster yet", Next: "tenantctl roster import " + t.Slug + " FILE --initial"}, err
+		m := found("noroster")
+		m.Next = "tenantctl roster import " + t.Slug + " FILE --initial"
+		return m, err
 	}
-	return measured(r.Errors == 0 && r.Held == 0, "tenantctl roster history "+t.Slug, "imported %s, %d errors, %d plans held",
+	return measured(r.Errors == 0 && r.Held == 0, "tenantctl roster history "+t.Slug, "roster",
 		r.AppliedAt.In(i18n.Zone).Format("2006-01-02 15:04"), r.Errors, r.Held), nil
 }
 
 func (f *Facts) duplicates(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
 	r, err := read(ctx, f, t, func(tx tenancy.Read) (roster.Facts, error) { return roster.ReadFacts(ctx, tx) })
 	if err != nil || !r.Applied {
-		return joining.Measurement{Value: "no roster yet"}, err
+		return found("noroster"), err
 	}
 	n, err := read(ctx, f, t, func(tx tenancy.Read) (int, error) { return people.SharedNumbers(ctx, tx) })
-	return measured(n == 0, "tenantctl roster reviews "+t.Slug, "%d learner numbers borne by more than one person", n), err
+	return measured(n == 0, "tenantctl roster reviews "+t.Slug, "duplicates", n), err
 }
 
 // counts compares with what the municipality declared in its manifest.
@@ -230,45 +257,48 @@ func (f *Facts) counts(ctx context.Context, t tenancy.Tenant, r joining.Requirem
 		return joining.Measurement{}, err
 	}
 	if o.Schools == 0 {
-		return joining.Measurement{Value: "no roster yet"}, nil
+		return found("noroster"), nil
 	}
 	p, err := f.people(ctx, t, signInDays)
 	if err != nil {
 		return joining.Measurement{}, err
 	}
 	if d.Learners == 0 && d.Schools == 0 {
-		return joining.Measurement{Value: fmt.Sprintf("%d schools, %d learners; nothing is declared to compare with", o.Schools, p.AllLearners),
-			Next: "write settings.declared into the manifest: schools and learners"}, nil
+		m := found("undeclared", o.Schools, p.AllLearners)
+		m.Next = "write settings.declared into the manifest: schools and learners"
+		return m, nil
 	}
 	off := func(have, want int) bool {
 		return want > 0 && math.Abs(float64(have-want)) > r.Limit*float64(want)
 	}
 	return measured(!off(o.Schools, d.Schools) && !off(p.AllLearners, d.Learners), "mend the roster, or the declared counts in the manifest",
-		"%d schools of %d declared, %d learners of %d declared", o.Schools, d.Schools, p.AllLearners, d.Learners), nil
+		"counts", o.Schools, d.Schools, p.AllLearners, d.Learners), nil
 }
 
 func (f *Facts) success(ctx context.Context, t tenancy.Tenant, r joining.Requirement, s *joining.State) (joining.Measurement, error) {
 	p, err := f.people(ctx, t, pilotDays)
 	if err != nil || len(s.OpenWaves) == 0 || p.Entered+p.TurnedOut == 0 {
-		return joining.Measurement{Value: "no sign-ins in the pilot yet"}, err
+		return found("nopilot"), err
 	}
 	rate := float64(p.Entered) / float64(p.Entered+p.TurnedOut)
-	return measured(rate >= r.Limit, "see why sign-ins are refused: the audit events of the tenant", "%.0f %% of %d sign-ins succeeded (limit %.0f %%)",
-		100*rate, p.Entered+p.TurnedOut, 100*r.Limit), nil
+	return measured(rate >= r.Limit, "see why sign-ins are refused: the audit events of the tenant", "success",
+		percent(rate), p.Entered+p.TurnedOut, percent(r.Limit)), nil
 }
 
 func (f *Facts) reach(ctx context.Context, t tenancy.Tenant, r joining.Requirement, s *joining.State) (joining.Measurement, error) {
 	p, err := f.people(ctx, t, 365)
 	if err != nil || len(s.OpenWaves) == 0 || p.AllGuardians == 0 {
-		return joining.Measurement{Value: "no guardians in an open school yet"}, err
+		return found("noguardians"), err
 	}
 	if p.Guardians == 0 {
-		return joining.Measurement{Value: fmt.Sprintf("none of %d guardians has signed in yet", p.AllGuardians)}, nil
+		return found("noguardian", p.AllGuardians), nil
 	}
 	rate := float64(p.Guardians) / float64(p.AllGuardians)
-	return measured(rate >= r.Limit, "write to the guardians who have not signed in", "%.0f %% of %d guardians have signed in (limit %.0f %%)",
-		100*rate, p.AllGuardians, 100*r.Limit), nil
+	return measured(rate >= r.Limit, "write to the guardians who have not signed in", "reach",
+		percent(rate), p.AllGuardians, percent(r.Limit)), nil
 }
+
+func percent(share float64) string { return strconv.Itoa(int(math.Floor(100 * share))) }
 
 // isolation proves the whole installation once for all tenants of a run.
 func (f *Facts) isolation(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
@@ -281,5 +311,5 @@ func (f *Facts) isolation(ctx context.Context, t tenancy.Tenant, _ joining.Requi
 	if f.broken != nil {
 		return joining.Measurement{}, f.broken
 	}
-	return measured(f.violations == 0, "tenantctl verify isolation", "%d violations over %d pairs of tenants", f.violations, f.pairs), nil
+	return measured(f.violations == 0, "tenantctl verify isolation", "isolation", f.violations, f.pairs), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -82,6 +83,7 @@ type MunicipalityPage struct {
 	Stages  []StageView
 	Waves   []WaveView
 	History []Line
+	Files   []joining.Evidence
 }
 
 func (h handlers) municipality(_ *fiber.Ctx, rq *web.Request) error {
@@ -99,6 +101,11 @@ func (h handlers) municipality(_ *fiber.Ctx, rq *web.Request) error {
 		page.Started, page.State = true, v.state(s)
 		page.Stage, page.Stages = v.stages(s)
 		page.Waves, page.History = v.waves(s), v.history(s, events)
+		for _, st := range s.Status {
+			page.Files = append(page.Files, st.Files...)
+		}
+		slices.SortFunc(page.Files, func(a, b joining.Evidence) int { return strings.Compare(a.SHA256, b.SHA256) })
+		page.Files = slices.CompactFunc(page.Files, func(a, b joining.Evidence) bool { return a.SHA256 == b.SHA256 })
 		for _, d := range s.Due() {
 			if d.Waits() == joining.Municipality {
 				page.Ours = append(page.Ours, v.row(d))
@@ -142,7 +149,7 @@ func (h handlers) back(c *fiber.Ctx, rq *web.Request, err error) error {
 	if err := refusal(err); err != nil {
 		return err
 	}
-	rq.Flash("onboarding.confirmed")
+	rq.Flash("flash.confirmed")
 	return c.Redirect(own, fiber.StatusSeeOther)
 }
 

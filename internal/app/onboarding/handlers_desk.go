@@ -227,7 +227,7 @@ func (d desk) change(f step) operators.Changer {
 		if err := refusal(f(d.service, rq, t, by)); err != nil {
 			return "", err
 		}
-		rq.Flash("onboarding.confirmed")
+		rq.Flash("flash.confirmed")
 		return "/t/" + t.Slug + "/liittyminen", nil
 	}
 }

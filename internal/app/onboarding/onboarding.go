@@ -18,5 +18,24 @@ func Service(db *tenancy.DB, o *tenancy.Operator, version string) (*joining.Serv
 	return &joining.Service{Log: joining.Postgres(o.Control()), Templates: templates, Checks: f.Checks(), Now: time.Now}, nil
 }
 
+// Served returns the process as a served program has it: it reads and appends to
+// the log, and measures nothing.
+func Served(db *tenancy.DB, now func() time.Time) *joining.Service {
+	templates, err := joining.BuiltIn()
+	if err != nil {
+		panic(err) // the files are part of the program
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return &joining.Service{Log: joining.Through(func() (joining.DB, error) {
+		desk, err := db.Desk()
+		if err != nil {
+			return nil, err
+		}
+		return desk.Control(), nil
+	}), Templates: templates, Now: now}
+}
+
 // Today is the calendar day in Finland.
 func Today(now time.Time) time.Time { return i18n.Day(now) }

@@ -12,7 +12,7 @@ import (
 	"digione/internal/tenancy/joining"
 )
 
-//go:embed templates/report.html
+//go:embed report/report.html
 var reportHTML string
 
 var reportPage = template.Must(template.New("report").Parse(reportHTML))
@@ -62,7 +62,7 @@ func Report(t tenancy.Tenant, s *joining.State, events []joining.Event, lang str
 				row.By += by
 			}
 			if st.Last != nil {
-				row.Found = st.Last.Value
+				row.Found = say(l, *st.Last)
 			}
 			rs.Rows = append(rs.Rows, row)
 		}
@@ -92,7 +92,7 @@ func reportLine(e joining.Event, tpl joining.Template, l i18n.Lang, clock func(t
 		}
 	}
 	if e.Measurement != nil {
-		row.Why = e.Measurement.Value
+		row.Why = say(l, *e.Measurement)
 	}
 	if e.Evidence != nil {
 		row.File, row.Hash = e.Evidence.Name, e.Evidence.SHA256

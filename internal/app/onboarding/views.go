@@ -70,7 +70,7 @@ func (v viewer) row(st joining.Status) Row {
 		Late: !st.Passed() && st.Due.Before(v.today), By: strings.Join(names(st.By), ", "), Files: st.Files, day: st.Due.Format(time.DateOnly),
 		Mine: st.Waits() == joining.Municipality, Second: st.State == joining.Second}
 	if st.Last != nil {
-		r.Found = st.Last.Value
+		r.Found = say(v.l, *st.Last)
 	}
 	silent := st.Last == nil || !st.Last.Measurable
 	r.MayAttest = r.Mine && !r.Passed && (st.Kind == joining.Attestation || (st.Kind == joining.Check && st.Attestable && silent))
@@ -145,7 +145,7 @@ func (v viewer) history(s *joining.State, events []joining.Event) (out []Line) {
 			}
 		}
 		if e.Measurement != nil {
-			line.Why = e.Measurement.Value
+			line.Why = say(v.l, *e.Measurement)
 		}
 		if e.Evidence != nil {
 			line.File = e.Evidence.Name

@@ -82,7 +82,7 @@ func requestID() string {
 	return hex.EncodeToString(b[:])
 }
 
-const contentSecurity = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; " +
+const contentSecurity = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 func (r *Router) headers(c *fiber.Ctx) error {

@@ -461,7 +461,7 @@ func (s *Service) Check(ctx context.Context, t tenancy.Tenant, stage string) (*S
 		var out []Event
 		for _, r := range st.Status {
 			m, ok := found[r.ID]
-			if !ok || (r.Last != nil && *r.Last == m && s.Now().Sub(r.At) < stale) {
+			if !ok || (r.Last != nil && same(*r.Last, m) && s.Now().Sub(r.At) < stale) {
 				continue
 			}
 			e := Actor{Account: "digione", Side: System}.event(Measured, s.Now())
@@ -470,6 +470,10 @@ func (s *Service) Check(ctx context.Context, t tenancy.Tenant, stage string) (*S
 		}
 		return out, nil
 	})
+}
+
+func same(a, b Measurement) bool {
+	return a.OK == b.OK && a.Measurable == b.Measurable && a.Value == b.Value && a.Next == b.Next
 }
 
 // MayOpen tells why a wave cannot open yet; nothing if it can.

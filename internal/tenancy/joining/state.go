@@ -51,7 +51,11 @@ type Measurement struct {
 	// attestation passes the gate.
 	Measurable bool   `json:"measurable"`
 	Value      string `json:"value"`
-	Next       string `json:"next"` // what to do when it is not ok
+	// Key names the sentence of Value in the catalogue of texts, Args what stands
+	// in it, in the order of its A, B, C.
+	Key  string   `json:"key,omitempty"`
+	Args []string `json:"args,omitempty"`
+	Next string   `json:"next"` // what to do when it is not ok
 }
 
 // Event is one line of the log. Who acted, for which side, and why.

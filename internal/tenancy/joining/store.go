@@ -29,12 +29,20 @@ type Log interface {
 }
 
 // Postgres is the log in the schema control.
-func Postgres(db DB) Log { return postgres{db} }
+func Postgres(db DB) Log { return Through(func() (DB, error) { return db, nil }) }
 
-type postgres struct{ db DB }
+// Through is the log in the schema control, whose connections are asked for when
+// they are needed.
+func Through(open func() (DB, error)) Log { return postgres{open} }
+
+type postgres struct{ open func() (DB, error) }
 
 func (p postgres) events(ctx context.Context, tenant tenancy.ID, after int64) ([]Event, error) {
-	return events(ctx, p.db, tenant, after)
+	db, err := p.open()
+	if err != nil {
+		return nil, err
+	}
+	return events(ctx, db, tenant, after)
 }
 
 // lockLog serialises the writers of the log, so that events become visible in
@@ -130,7 +138,11 @@ func setOpening(ctx context.Context, tx pgx.Tx, tenant string, o Opening) error 
 // decide works under the log's lock; what follows for the tenant's opening is
 // written with the events.
 func (p postgres) decide(ctx context.Context, ts Templates, tenant tenancy.ID, f func(*State) ([]Event, error)) (*State, error) {
-	tx, err := p.db.Begin(ctx)
+	db, err := p.open()
+	if err != nil {
+		return nil, err
+	}
+	tx, err := db.Begin(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
