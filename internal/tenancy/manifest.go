@@ -104,6 +104,9 @@ func (o *Operator) Update(ctx context.Context, t Tenant, s Spec) error {
 	if s.Cell != "" && s.Cell != t.Cell {
 		return fmt.Errorf("tenant %s is in cell %s; moving it to %s is not done by a manifest", t.Slug, t.Cell, s.Cell)
 	}
+	if t.State.Gone() {
+		return fmt.Errorf("tenant %s is %s and stays as it is; take its manifest away", t.Slug, t.State)
+	}
 	settings, err := json.Marshal(s.Settings)
 	if err != nil {
 		return err

@@ -131,7 +131,7 @@ func (h handlers) start(c *fiber.Ctx, rq *web.Request) error {
 	in := pending{Provider: id, Nonce: newToken(), Verifier: oauth2.GenerateVerifier(), ReturnTo: rq.ReturnTo()}
 	err = h.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
 		return insertSignIn(rq.Ctx, tx, state, in, rq.Now, rq.Now.Add(signInTime))
-	})
+	}, tenancy.Trace())
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func (h handlers) take(c *fiber.Ctx, rq *web.Request) (in pending, err error) {
 	err = h.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) (err error) {
 		in, ok, err = takeSignIn(rq.Ctx, tx, state, rq.Now)
 		return err
-	})
+	}, tenancy.Trace())
 	if err == nil && !ok {
 		err = because(stateUnknown, errors.New("used or expired"))
 	}
@@ -263,7 +263,7 @@ func (h handlers) enter(rq *web.Request, p Provider, who proof) (token string, e
 			return err
 		}
 		return audit.Viewed(rq.Ctx, tx, h.event(rq, signedIn, person, ""))
-	})
+	}, tenancy.Trace())
 	return token, expires, err
 }
 
@@ -277,7 +277,7 @@ func (h handlers) signOut(c *fiber.Ctx, rq *web.Request) error {
 			return err
 		}
 		return audit.Viewed(rq.Ctx, tx, h.event(rq, signedOut, rq.Actor.Person, ""))
-	})
+	}, tenancy.Trace())
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (h handlers) refuse(c *fiber.Ctx, rq *web.Request, in pending, err error) e
 	if in.Verifier != "" {
 		err := h.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
 			return audit.Viewed(rq.Ctx, tx, h.event(rq, turnedOut, uuid.Nil, r.code))
-		})
+		}, tenancy.Trace())
 		if err != nil {
 			return err
 		}
