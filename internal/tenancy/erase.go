@@ -3,10 +3,52 @@ package tenancy
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
+
+// patience is how long a tenant that is shut waits for those who are inside.
+const patience = 30 * time.Second
+
+// Shut takes the tenant's role from its cell, so that not even a process that has
+// not heard of it enters, and waits until nobody is inside. Open takes it back.
+func (o *Operator) Shut(ctx context.Context, t Tenant) error {
+	e, err := o.find(ctx, string(t.ID))
+	if err != nil {
+		return err
+	}
+	e.cellRole = "" // no cell keeps it
+	if err := o.stepRevoke(ctx, e, Spec{}); err != nil {
+		return err
+	}
+	const q = `
+select exists (select from pg_locks l join pg_class c on c.oid = l.relation
+                where l.database = (select oid from pg_database where datname = current_database())
+                  and c.relnamespace = $1::regnamespace and l.pid <> pg_backend_pid())`
+	for end := time.Now().Add(patience); ; {
+		var inside bool
+		if err := o.pool.QueryRow(ctx, q, t.Schema).Scan(&inside); err != nil || !inside {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("somebody is still inside of %s; wait for the end of what runs there, then run the command again", t.Slug)
+		}
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// Open gives the tenant's role to its cell again.
+func (o *Operator) Open(ctx context.Context, t Tenant) error {
+	e, err := o.find(ctx, string(t.ID))
+	if err != nil {
+		return err
+	}
+	return o.stepRole(ctx, e, Spec{})
+}
 
 // DestroyKeys forgets a tenant's keyset: what it encrypted cannot be read again,
 // wherever it lies. Only a sealed tenant, or one that was never routable.

@@ -55,12 +55,8 @@ func RestoreSteps() []string {
 // on; with another file what was begun is thrown away first. A drill's tenant
 // gets no host and stays in provisioning.
 func (o *Operator) Restore(ctx context.Context, s Spec, l Load, heard StepFunc) (Tenant, error) {
-	latest, err := o.Latest()
-	if err != nil {
+	if err := o.Knows(l.Version); err != nil {
 		return Tenant{}, err
-	}
-	if l.Version > latest {
-		return Tenant{}, fmt.Errorf("the file is of schema version %d and this program knows %d; use the version of tenantctl that wrote it, or a newer one", l.Version, latest)
 	}
 	s.load = &l
 	steps := restoreSteps
@@ -68,6 +64,15 @@ func (o *Operator) Restore(ctx context.Context, s Spec, l Load, heard StepFunc) 
 		steps = steps[:len(steps)-2]
 	}
 	return o.provision(ctx, s, "restore", steps, heard)
+}
+
+// Knows refuses a schema version that this program has no migration to.
+func (o *Operator) Knows(version int64) error {
+	latest, err := o.Latest()
+	if err == nil && (version > latest || version < 1) {
+		err = fmt.Errorf("the file is of schema version %d and this program knows %d; use the version of tenantctl that wrote it, or a newer one", version, latest)
+	}
+	return err
 }
 
 // CheckRestored is Check for a tenant that is restored: a municipality may be
@@ -133,18 +138,8 @@ func (o *Operator) stepSchemaAt(ctx context.Context, t *entry, s Spec) error {
 	if err != nil {
 		return err
 	}
-	var there bool
-	if err := o.pool.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", t.Schema).Scan(&there); err != nil {
+	if err := o.makeSchema(ctx, t, s.load.Version == newest); err != nil {
 		return err
-	}
-	if !there {
-		script, err := o.script(t, s.load.Version == newest)
-		if err != nil {
-			return err
-		}
-		if _, err := o.pool.Exec(ctx, script, pgx.QueryExecModeSimpleProtocol); err != nil {
-			return fmt.Errorf("make schema: %w", err)
-		}
 	}
 	u := &upgrader{o: o}
 	defer u.close()

@@ -45,20 +45,8 @@ func (o *Operator) locked(ctx context.Context, key int, f func(*pgxpool.Conn) er
 // stepSchema makes schema, tables and grants in one transaction, and stamps it
 // with the version of the snapshot: it is there whole or not at all.
 func (o *Operator) stepSchema(ctx context.Context, t *entry, _ Spec) error {
-	var there bool
-	if err := o.pool.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", t.Schema).Scan(&there); err != nil {
+	if err := o.makeSchema(ctx, t, true); err != nil {
 		return err
-	}
-	if !there {
-		script, err := o.script(t, true)
-		if err != nil {
-			return err
-		}
-		// The transaction of a killed attempt may commit only now: then it is there.
-		_, err = o.pool.Exec(ctx, script, pgx.QueryExecModeSimpleProtocol)
-		if code := sqlState(err); err != nil && code != "42P06" && !(code == "23505" && constraintOf(err) == "pg_namespace_nspname_index") {
-			return fmt.Errorf("make schema: %w", err)
-		}
 	}
 	// A schema that an earlier attempt made may be unnoted, or of an older program.
 	version, err := o.reached(ctx, t)
@@ -72,6 +60,26 @@ func (o *Operator) stepSchema(ctx context.Context, t *entry, _ Spec) error {
 		_, err = u.migrateOne(ctx, t)
 	}
 	return err
+}
+
+// makeSchema runs the script unless the schema is there.
+func (o *Operator) makeSchema(ctx context.Context, t *entry, tables bool) error {
+	var there bool
+	if err := o.pool.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", t.Schema).Scan(&there); err != nil {
+		return err
+	}
+	if !there {
+		script, err := o.script(t, tables)
+		if err != nil {
+			return err
+		}
+		// The transaction of a killed attempt may commit only now: then it is there.
+		_, err = o.pool.Exec(ctx, script, pgx.QueryExecModeSimpleProtocol)
+		if code := sqlState(err); err != nil && code != "42P06" && !(code == "23505" && constraintOf(err) == "pg_namespace_nspname_index") {
+			return fmt.Errorf("make schema: %w", err)
+		}
+	}
+	return nil
 }
 
 // script is the whole making of a tenant's schema as one message, which

@@ -98,9 +98,13 @@ func (s *Service) Seal(ctx context.Context, t tenancy.Tenant, actor string, f *F
 		if err := s.setState(ctx, t, tenancy.Leaving, tenancy.Sealed); err != nil {
 			return err
 		}
-		err := s.CheckExport(ctx, t, f)
+		err := s.Operator.Shut(ctx, t)
+		if err == nil {
+			err = s.CheckExport(ctx, t, f)
+		}
 		if err != nil {
-			return errors.Join(err, s.setState(context.WithoutCancel(ctx), t, tenancy.Sealed, tenancy.Leaving))
+			ctx := context.WithoutCancel(ctx)
+			return errors.Join(err, s.Operator.Open(ctx, t), s.setState(ctx, t, tenancy.Sealed, tenancy.Leaving))
 		}
 		const q = `update control.leaving set export_sha256 = $2, sealed_by = $3, sealed_at = $4 where tenant = $1`
 		_, err = s.Operator.Control().Exec(ctx, q, t.ID, f.SHA256, actor, s.Now())

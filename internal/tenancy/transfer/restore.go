@@ -43,8 +43,11 @@ func (s *Service) Restored(ctx context.Context, t tenancy.Tenant, sha256 string)
 }
 
 // Standing returns the tenant of a slug when there is one, and an error when it
-// stands and was not restored from this file.
+// stands and was not restored from this file, or when this program cannot.
 func (s *Service) Standing(ctx context.Context, slug string, f *File) (*tenancy.Tenant, error) {
+	if err := s.Operator.Knows(f.Manifest.SchemaVersion); err != nil {
+		return nil, err
+	}
 	t, err := s.Operator.Find(ctx, slug)
 	if errors.Is(err, tenancy.ErrNoTenant) {
 		return nil, nil
