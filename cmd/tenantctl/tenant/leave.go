@@ -229,7 +229,7 @@ func newReceipt(k *kit.Kit) *cobra.Command {
 					{"erased", r.ErasedAt.Format(time.RFC3339)}, {"rows", strconv.FormatInt(r.Erased.Rows, 10)},
 					{"objects", strconv.FormatInt(r.Erased.Objects, 10)}, {"export sha256", r.ExportSHA256}}
 				for _, m := range r.Remains {
-					rows = append(rows, []string{"remains", m.What + ": until " + m.Until})
+					rows = append(rows, []string{"remains", m.What + ": " + m.Until})
 				}
 				return k.Print(r, []string{"FIELD", "VALUE"}, rows)
 			})

@@ -59,10 +59,10 @@ type Remaining struct {
 
 // remaining is said in every receipt: what these commands cannot reach.
 var remaining = []Remaining{
-	{"Backups of the database made before the erasure: rows as they were, and the wrapped keyset", "the backups' own retention ends"},
-	{"Former versions of objects, in a bucket that keeps versions: sealed by the destroyed keys", "the bucket's lifecycle rule removes them"},
+	{"Backups of the database made before the erasure: rows as they were, and the wrapped keyset", "until the backups' own retention ends"},
+	{"Former versions of objects, in a bucket that keeps versions: sealed by the destroyed keys", "until the bucket's lifecycle rule removes them"},
 	{"The operator log and this receipt: who did what to the tenant, without its people", "kept"},
-	{"Exports that were handed over", "their holder deletes them"},
+	{"Exports that were handed over", "until their holder deletes them"},
 }
 
 // ErrOtherPerson says that the confirmation needs somebody else.

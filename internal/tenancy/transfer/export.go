@@ -46,26 +46,31 @@ func (s *Service) Export(ctx context.Context, t tenancy.Tenant, w io.Writer) (*M
 		return nil, err
 	}
 	z := zip.NewWriter(w)
-	if err := put(z, "README.txt", readme); err != nil {
+	if err := put(z, m, "README.txt", readme); err != nil {
 		return nil, err
 	}
 	if err := s.exportTables(ctx, t, k, m, z); err != nil {
 		return nil, err
 	}
 	for _, o := range m.Objects {
-		if err := s.exportObject(ctx, t, k, o, z); err != nil {
+		if err := s.exportObject(ctx, t, k, o, m, z); err != nil {
 			return nil, err
 		}
 	}
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err == nil {
-		err = put(z, manifestName, string(b)+"\n")
+		err = put(z, m, manifestName, string(b)+"\n")
 	}
 	return m, errors.Join(err, z.Close())
 }
 
-func put(z *zip.Writer, name, text string) error {
-	w, err := z.Create(name)
+// entry begins a file in the zip.
+func entry(z *zip.Writer, m *Manifest, name string, method uint16) (io.Writer, error) {
+	return z.CreateHeader(&zip.FileHeader{Name: name, Method: method, Modified: m.ExportedAt})
+}
+
+func put(z *zip.Writer, m *Manifest, name, text string) error {
+	w, err := entry(z, m, name, zip.Deflate)
 	if err == nil {
 		_, err = io.WriteString(w, text)
 	}
@@ -84,7 +89,7 @@ func (s *Service) exportTables(ctx context.Context, t tenancy.Tenant, k *keys.Ke
 			return err
 		}
 		for _, sh := range list {
-			w, err := z.Create(tableFolder + sh.Name + ".csv")
+			w, err := entry(z, m, tableFolder+sh.Name+".csv", zip.Deflate)
 			if err != nil {
 				return err
 			}
@@ -116,13 +121,13 @@ func inventory(ctx context.Context, tx pgx.Tx) ([]Object, error) {
 	return list, nil
 }
 
-func (s *Service) exportObject(ctx context.Context, t tenancy.Tenant, k *keys.Keyset, o Object, z *zip.Writer) error {
+func (s *Service) exportObject(ctx context.Context, t tenancy.Tenant, k *keys.Keyset, o Object, m *Manifest, z *zip.Writer) error {
 	r, err := s.object(ctx, t, k, o)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = r.Close() }()
-	w, err := z.CreateHeader(&zip.FileHeader{Name: objectFolder + o.Key, Method: zip.Store}) // mostly zips
+	w, err := entry(z, m, objectFolder+o.Key, zip.Store) // mostly zips
 	if err == nil {
 		_, err = io.Copy(w, r)
 	}
