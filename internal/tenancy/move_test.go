@@ -39,7 +39,7 @@ func TestMoveCrashMatrix(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = victim.Move(ctx, tn, to, nil)
+			_, _ = victim.Move(ctx, tn, to, nil) // killed, or the last round
 			w.mu.Lock()
 			done = !w.dead
 			last := w.seen[len(w.seen)-1]
