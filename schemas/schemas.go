@@ -18,6 +18,36 @@ const Snapshot = "tenant/schema.sql"
 // never change.
 var AppendOnly = []string{"audit_event"}
 
+// Sealed names what tenants keep encrypted by their own key: whoever moves a
+// tenant opens these and seals them anew. Every column whose name ends in cipher
+// is here; a test holds that.
+var Sealed = []SealedColumn{
+	{Table: "person", Column: "hetu_cipher", Context: "hetu"},
+	{Table: "person_identifier", Column: "cipher", Context: "hetu"},
+	{Table: "roster_user", Column: "hetu_cipher", Context: "hetu"},
+	{Table: "identity_provider", Column: "secret_cipher", Context: "identity_provider.secret"},
+	{Table: "roster_user", Column: "extra", Path: []string{"password"}, Prefix: "sealed:", Context: "roster.password"},
+	{Table: "roster_record", Column: "fields", Path: []string{"password"}, Prefix: "sealed:", Context: "roster.password"},
+	{Table: "roster_change", Column: "before", Path: []string{"hetu"}, Context: "hetu"},
+	{Table: "roster_change", Column: "before", Path: []string{"fields", "password"}, Prefix: "sealed:", Context: "roster.password"},
+}
+
+// SealedColumn is a column of sealed bytes, or a member of a jsonb column that
+// holds them in base64 after a prefix.
+type SealedColumn struct {
+	Table, Column string
+	Path          []string // of the member, nil for a bytea column
+	Prefix        string   // a member without it is not sealed
+	Context       string
+}
+
+// Transient names tables whose rows mean nothing in another installation: whoever
+// is signed in there signs in anew.
+var Transient = []string{"session", "sign_in"}
+
+// KeyedHashes names columns that hold hashes under the tenant's own key.
+var KeyedHashes = []string{"hetu_hash", "value_hash", "row_hash", "state_hash", "change_hash"}
+
 // Codes is a CSV with header: list, value, fi, sv, en. The national code lists
 // (koodisto) of Opintopolku, as far as the product uses them.
 //

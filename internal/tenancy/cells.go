@@ -22,7 +22,7 @@ func (o *Operator) chooseCell(ctx context.Context, conn *pgxpool.Conn, name stri
 select c.name
   from control.cell c
  where ($1 = '' or c.name = $1)
-   and (select count(*) from control.tenant t where t.cell = c.name) < c.capacity
+   and (select count(*) from control.tenant t where t.cell = c.name and t.state <> 'erased') < c.capacity
    and ($1 <> '' or c.name like 'shared-%')
  order by length(c.name), c.name
  limit 1`

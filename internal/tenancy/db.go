@@ -158,10 +158,17 @@ func (db *DB) evict() bool {
 // Option changes one transaction.
 type Option func(*options)
 
-type options struct{ deadline time.Duration }
+type options struct {
+	deadline time.Duration
+	trace    bool
+}
 
 // Within gives a transaction a deadline of its own, for imports and exports.
 func Within(d time.Duration) Option { return func(o *options) { o.deadline = d } }
+
+// Trace marks a write that only notes who reads: sessions and the audit. It goes
+// on while a tenant is leaving, when every other write is refused.
+func Trace() Option { return func(o *options) { o.trace = true } }
 
 // Read runs f in a read-only transaction inside the tenant. A read whose first
 // statements go by Finish is one round trip in all.
@@ -185,6 +192,12 @@ func (db *DB) in(ctx context.Context, id ID, readOnly bool, f func(*txn) error, 
 	}
 	if t.State == Provisioning {
 		return fmt.Errorf("enter tenant %s: %w", t.Slug, ErrNotReady)
+	}
+	if t.State.Gone() {
+		return fmt.Errorf("enter tenant %s: %w", t.Slug, ErrGone)
+	}
+	if t.State == Leaving && !readOnly && !o.trace {
+		return fmt.Errorf("change tenant %s: %w; to keep it: tenantctl tenant resume %s", t.Slug, ErrLeaving, t.Slug)
 	}
 	if db.cfg.Assert {
 		g := goroutine()
@@ -270,7 +283,7 @@ func (db *DB) admit(ctx context.Context, t *entry) (leave func(), err error) {
 // that the first request of the morning does not pay for cold catalogues.
 func (db *DB) Warm(ctx context.Context) error {
 	for _, t := range db.Tenants() {
-		if t.State != Active {
+		if t.State != Active && t.State != Leaving {
 			continue
 		}
 		err := db.Read(ctx, t.ID, func(tx Read) error {

@@ -69,7 +69,20 @@ func (o *Operator) examine(ctx context.Context, t *entry, latest int64) ([]Diagn
 		if half == "" {
 			half = "stopped between two steps"
 		}
+		if restoring, err := o.restoring(ctx, t.ID); err != nil {
+			return nil, err
+		} else if restoring {
+			again = "run: tenantctl tenant restore " + t.Slug + " --from FILE"
+		}
 		say("provisioning", false, half, again)
+		return out, nil
+	}
+	if t.State.Gone() {
+		if half != "" && t.State == Sealed {
+			say("erasure", false, half, "run: tenantctl tenant erase "+t.Slug+" --confirm "+string(t.ID))
+		} else {
+			say("state", true, string(t.State), "")
+		}
 		return out, nil
 	}
 	var schema, role, login bool

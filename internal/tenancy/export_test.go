@@ -4,7 +4,7 @@ package tenancy
 // benchmarks that run it by other means. The cell must exist.
 func (o *Operator) Script(slug, cellRole string) (string, error) {
 	t := &entry{Tenant: Tenant{Slug: slug, Schema: "t_" + slug, Role: "t_" + slug}}
-	s, err := o.script(t)
+	s, err := o.script(t, true)
 	return "begin;\ncreate role " + ident(t.Role) + " with noinherit nologin;\ngrant " + ident(t.Role) + " to " + ident(cellRole) + ";\n" +
 		s + "\nset local search_path = " + ident(t.Schema) + ";\n" + codeList() + "\ncommit;\n", err
 }

@@ -172,9 +172,9 @@ var isolationRules = []struct{ name, meaning, count, find string }{
 		  cross join unnest(s.setconfig) c
 		  where (c like 'search\_path=%' and s.setdatabase <> 0 and s.setrole <> 0) or c like 'role=%' or c like 'session\_authorization=%'`},
 	{"completeness", "every provisioned tenant has its schema and its role",
-		`select count(*) from control.tenant where state <> 'provisioning'`,
+		`select count(*) from control.tenant where state not in ('provisioning', 'sealed', 'erased')`,
 		`select t.role_name, t.schema_name, 'schema or role is missing'
-		   from control.tenant t where t.state <> 'provisioning' and t.schema_name not in (select schema_name from tn)`},
+		   from control.tenant t where t.state not in ('provisioning', 'sealed', 'erased') and t.schema_name not in (select schema_name from tn)`},
 }
 
 // VerifyIsolation looks at every ordered pair of tenants. It changes nothing.

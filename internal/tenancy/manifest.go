@@ -107,6 +107,9 @@ func (o *Operator) Update(ctx context.Context, t Tenant, s Spec) error {
 	if err := o.checkHosts(s.Hosts); err != nil {
 		return err
 	}
+	if t.State.Gone() {
+		return fmt.Errorf("tenant %s is %s and stays as it is; take its manifest away", t.Slug, t.State)
+	}
 	settings, err := json.Marshal(s.Settings)
 	if err != nil {
 		return err

@@ -96,7 +96,7 @@ func (o *Operator) pending(ctx context.Context, m MigrateOptions) ([]*entry, err
 	found := false
 	list = slices.DeleteFunc(list, func(t *entry) bool {
 		found = found || t.Slug == m.Tenant
-		return t.SchemaVersion == 0 || t.SchemaVersion >= latest ||
+		return t.SchemaVersion == 0 || t.State.Gone() || t.SchemaVersion >= latest ||
 			(m.Ring != "" && t.Ring != m.Ring) || (m.Tenant != "" && t.Slug != m.Tenant)
 	})
 	if m.Tenant != "" && !found {
@@ -230,6 +230,9 @@ func (o *Operator) MigrateStatus(ctx context.Context) ([]VersionCount, error) {
 	}
 	counts := map[VersionCount]int{}
 	for _, t := range list {
+		if t.State.Gone() {
+			continue
+		}
 		counts[VersionCount{Ring: t.Ring, Version: t.SchemaVersion, Behind: t.SchemaVersion < latest}]++
 	}
 	out := []VersionCount{}

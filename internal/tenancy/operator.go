@@ -95,10 +95,6 @@ func OpenOperator(ctx context.Context, cfg OperatorConfig) (*Operator, error) {
 // Close ends the operator's connections.
 func (o *Operator) Close() { o.pool.Close() }
 
-// Control is a pool on the database, for packages below tenancy that own tables of
-// the schema control. It logs in as the owner.
-func (o *Operator) Control() *pgxpool.Pool { return o.pool }
-
 // migrationsOnly hides the snapshot, which is no migration.
 type migrationsOnly struct{ fs.FS }
 
@@ -344,8 +340,13 @@ func (o *Operator) SetState(ctx context.Context, t Tenant, s State) error {
 	if s != Active && s != Suspended {
 		return errors.New("a tenant can be made active or suspended")
 	}
-	_, err := o.pool.Exec(ctx, "update control.tenant set state = $2 where id = $1 and state <> $2 and state <> 'provisioning'", t.ID, s)
-	if err != nil {
+	if t.State.Gone() || (t.State == Leaving && s == Suspended) {
+		return fmt.Errorf("tenant %s is %s; it cannot become %s", t.Slug, t.State, s)
+	}
+	const q = `
+with stays as (delete from control.leaving where tenant = $1 and $2 = 'active' and sealed_at is null)
+update control.tenant set state = $2 where id = $1 and state <> $2 and state in ('active', 'suspended', 'leaving')`
+	if _, err := o.pool.Exec(ctx, q, t.ID, string(s)); err != nil {
 		return fmt.Errorf("set state of %s: %w", t.Slug, err)
 	}
 	return nil

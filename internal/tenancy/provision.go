@@ -29,6 +29,8 @@ type Spec struct {
 	Ring             string   `yaml:"ring"`
 	Cell             string   `yaml:"cell"`
 	Settings         Settings `yaml:"settings"`
+
+	load *Load // of a restored tenant
 }
 
 // Check returns all faults of a description at once, each with the way to mend it.
@@ -45,7 +47,7 @@ func (s Spec) Check() error {
 	}
 	if s.MunicipalityCode != "" {
 		add(CheckMunicipalityCode(s.MunicipalityCode))
-	} else if s.Kind == "" || s.Kind == "municipality" {
+	} else if (s.Kind == "" || s.Kind == "municipality") && s.load == nil {
 		add(errors.New("municipality code is missing: give --municipality-code or municipality_code, three digits"))
 	}
 	if s.BusinessID != "" {
@@ -134,6 +136,10 @@ func ProvisionSteps() []string {
 // Provision makes a tenant, or finishes making one that was begun. A tenant that
 // stands already is returned unchanged.
 func (o *Operator) Provision(ctx context.Context, s Spec, heard StepFunc) (Tenant, error) {
+	return o.provision(ctx, s, "provision", provisionSteps, heard)
+}
+
+func (o *Operator) provision(ctx context.Context, s Spec, process string, steps []provisionStep, heard StepFunc) (Tenant, error) {
 	if err := s.Check(); err != nil {
 		return Tenant{}, err
 	}
@@ -166,11 +172,22 @@ func (o *Operator) Provision(ctx context.Context, s Spec, heard StepFunc) (Tenan
 	if err != nil {
 		return Tenant{}, err
 	}
+	if t.State == Erased {
+		return t.Tenant, fmt.Errorf("tenant %s was erased; choose another slug", s.Slug)
+	}
 	if t.State != Provisioning {
 		return t.Tenant, nil
 	}
-	for _, step := range provisionSteps {
-		err := o.record(ctx, t.ID, "provision", step.name, func() error { return step.run(o, ctx, t, s) })
+	if err := o.begunAs(ctx, t, s); err != nil {
+		return t.Tenant, err
+	}
+	for _, step := range steps {
+		if s.load != nil { // its steps rest on what earlier ones wrote
+			if t, err = o.find(ctx, s.Slug); err != nil {
+				return Tenant{}, err
+			}
+		}
+		err := o.record(ctx, t.ID, process, step.name, func() error { return step.run(o, ctx, t, s) })
 		if heard != nil {
 			heard(step.name, err)
 		}
@@ -212,10 +229,21 @@ func (o *Operator) register(ctx context.Context, s Spec) (*entry, error) {
 		if err != nil {
 			return err
 		}
-		_, err = conn.Exec(ctx, sqlInsertTenant, pgx.StrictNamedArgs{
+		tx, err := conn.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+		_, err = tx.Exec(ctx, sqlInsertTenant, pgx.StrictNamedArgs{
 			"id": id, "slug": s.Slug, "kind": s.Kind, "name_fi": s.NameFi, "name_sv": s.NameSv, "name_en": s.NameEn,
 			"municipality_code": s.MunicipalityCode, "business_id": s.BusinessID, "oid": s.OrganisationOID, "cell": cell,
 			"schema": "t_" + under, "role": "t_" + under + "_" + id.tail(), "ring": s.Ring, "settings": settings})
+		if err == nil && s.load != nil {
+			err = s.load.note(ctx, tx, id)
+		}
+		if err == nil {
+			err = tx.Commit(ctx)
+		}
 		return conflict(err, s)
 	})
 	if err != nil {

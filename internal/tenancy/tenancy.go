@@ -17,13 +17,21 @@ import (
 // State is where a tenant stands as to being served.
 type State string
 
-// The states. Only an active tenant is served; a suspended one keeps its data
-// and can be imported into by an operator.
+// The states. An active tenant is served, a leaving one as well, but only to be
+// read. A suspended one keeps its data and can be imported into by an operator. A
+// sealed one is entered by nobody, and of an erased one only its row is left.
 const (
 	Provisioning State = "provisioning"
 	Active       State = "active"
 	Suspended    State = "suspended"
+	Leaving      State = "leaving"
+	Sealed       State = "sealed"
+	Erased       State = "erased"
 )
+
+// Gone tells whether nobody may enter a tenant any more: whatever walks over the
+// fleet leaves it out.
+func (s State) Gone() bool { return s == Sealed || s == Erased }
 
 // Tenant is an education provider as the catalogue knows it.
 type Tenant struct {
@@ -164,6 +172,12 @@ var ErrNoTenant = errors.New("no such tenant")
 
 // ErrNotReady says that a tenant's provisioning has not finished.
 var ErrNotReady = errors.New("tenant is not provisioned")
+
+// ErrLeaving says that a tenant leaves and can be read only.
+var ErrLeaving = errors.New("tenant is leaving: it can be read, not changed")
+
+// ErrGone says that a tenant was sealed or erased.
+var ErrGone = errors.New("tenant is sealed or erased")
 
 // ErrNested says that a transaction was asked for inside another one: it could
 // wait for the connection that it holds itself.

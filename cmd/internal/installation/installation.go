@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,6 +27,7 @@ import (
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/embedded"
 	"digione/internal/tenancy/keys"
+	"digione/internal/tenancy/transfer"
 )
 
 // Installation is an open one. Close it.
@@ -139,6 +141,21 @@ func (in *Installation) Roster(ctx context.Context) (*roster.Service, error) {
 		return nil, err
 	}
 	return &roster.Service{DB: db, Objects: in.Objects, Keyset: in.Keyset, Now: time.Now}, nil
+}
+
+// Transfer returns what moves whole tenants, over this installation's files.
+func (in *Installation) Transfer() *transfer.Service {
+	of := func(t tenancy.Tenant, k *keys.Keyset) objects.Files { return objects.For(in.Objects, t.ID, k) }
+	return &transfer.Service{Operator: in.Operator, Now: time.Now, Files: transfer.Files{
+		Get: func(ctx context.Context, t tenancy.Tenant, k *keys.Keyset, key string, sum [32]byte) (io.ReadCloser, error) {
+			return of(t, k).Get(ctx, key, sum)
+		},
+		Put: func(ctx context.Context, t tenancy.Tenant, k *keys.Keyset, key string, r io.Reader) ([32]byte, error) {
+			i, err := of(t, k).Put(ctx, key, r)
+			return i.SHA256, err
+		},
+		Erase: func(ctx context.Context, id tenancy.ID) (int, error) { return objects.Erase(ctx, in.Objects, id) },
+	}}
 }
 
 // Keyset opens a tenant's keys once and again after they have rotated.

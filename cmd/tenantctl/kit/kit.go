@@ -20,6 +20,7 @@ import (
 	"digione/internal/app/fault"
 	"digione/internal/app/roster"
 	"digione/internal/tenancy"
+	"digione/internal/tenancy/transfer"
 )
 
 // Exit codes, as docs/cli documents them.
@@ -53,15 +54,19 @@ func Code(err error) int {
 	var exit *Exit
 	var invalid *roster.InvalidError
 	var held *roster.HeldError
+	var file *transfer.InvalidError
+	var erasure *transfer.HeldError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &exit):
 		return exit.Code
-	case errors.As(err, &invalid):
+	case errors.As(err, &invalid), errors.As(err, &file):
 		return ExitInvalid
-	case errors.As(err, &held):
+	case errors.As(err, &held), errors.As(err, &erasure):
 		return ExitHeld
+	case errors.Is(err, transfer.ErrOtherPerson):
+		return ExitNotAllowed
 	case errors.Is(err, tenancy.ErrSomeFailed):
 		return ExitSomeFailed
 	case errors.Is(err, context.Canceled):
@@ -196,6 +201,9 @@ func Tenant(ctx context.Context, in *installation.Installation, slug string) (te
 	}
 	if t.State == tenancy.Provisioning {
 		return t, fmt.Errorf("tenant %q is not provisioned yet; run: tenantctl tenant create %s (see: tenantctl doctor %s)", slug, slug, slug)
+	}
+	if t.State.Gone() {
+		return t, fmt.Errorf("tenant %q is %s; nobody enters it any more (see: tenantctl tenant show %s)", slug, t.State, slug)
 	}
 	return t, nil
 }

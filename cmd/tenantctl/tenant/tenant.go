@@ -18,8 +18,9 @@ import (
 
 // New returns "tenant".
 func New(k *kit.Kit) *cobra.Command {
-	cmd := &cobra.Command{Use: "tenant", Short: "Create, list, suspend and resume tenants"}
-	cmd.AddCommand(newCreate(k), newList(k), newShow(k), newSetState(k, "suspend", tenancy.Suspended), newSetState(k, "resume", tenancy.Active), newRotate(k), newProvider(k))
+	cmd := &cobra.Command{Use: "tenant", Short: "Create, list, suspend, copy, move and erase tenants"}
+	cmd.AddCommand(newCreate(k), newList(k), newShow(k), newSetState(k, "suspend", tenancy.Suspended), newSetState(k, "resume", tenancy.Active), newRotate(k), newProvider(k),
+		newExport(k), newRestore(k), newDiff(k), newDrill(k), newMove(k), newLeave(k), newSeal(k), newErase(k), newReceipt(k))
 	return cmd
 }
 
@@ -103,6 +104,9 @@ func complete(ctx context.Context, in *installation.Installation, s tenancy.Spec
 	}
 	var existing *tenancy.Tenant
 	if t, err := in.Operator.Find(ctx, s.Slug); err == nil {
+		if t.State == tenancy.Erased {
+			return s, &t, fmt.Errorf("tenant %s was erased; choose another slug", t.Slug)
+		}
 		existing = &t
 		def := func(p *string, v string) {
 			if *p == "" {

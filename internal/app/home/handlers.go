@@ -60,7 +60,7 @@ func (h handlers) show(_ *fiber.Ctx, rq *web.Request) error {
 				return err
 			}
 			return audit.Viewed(rq.Ctx, tx, rq.Seen(audit.Person, seen...))
-		})
+		}, tenancy.Trace())
 	} else {
 		err = h.db.Read(rq.Ctx, rq.Tenant.ID, read)
 	}

@@ -92,14 +92,14 @@ func (t tenants) Provider(rq *web.Request, id uuid.UUID) (p Provider, err error)
 func (t tenants) Keep(rq *web.Request, state []byte, in Pending, expires time.Time) error {
 	return t.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
 		return insertSignIn(rq.Ctx, tx, state, in, rq.Now, expires)
-	})
+	}, tenancy.Trace())
 }
 
 func (t tenants) Take(rq *web.Request, state []byte) (in Pending, ok bool, err error) {
 	err = t.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) (err error) {
 		in, ok, err = takeSignIn(rq.Ctx, tx, state, rq.Now)
 		return err
-	})
+	}, tenancy.Trace())
 	return in, ok, err
 }
 
@@ -137,14 +137,14 @@ func (t tenants) Enter(rq *web.Request, p Provider, who Proof) (token string, ex
 			return err
 		}
 		return audit.Viewed(rq.Ctx, tx, event(rq, signedIn, person, ""))
-	})
+	}, tenancy.Trace())
 	return token, expires, err
 }
 
 func (t tenants) Refused(rq *web.Request, code string) error {
 	return t.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
 		return audit.Viewed(rq.Ctx, tx, event(rq, turnedOut, uuid.Nil, code))
-	})
+	}, tenancy.Trace())
 }
 
 func (t tenants) Leave(rq *web.Request) error {
@@ -153,7 +153,7 @@ func (t tenants) Leave(rq *web.Request) error {
 			return err
 		}
 		return audit.Viewed(rq.Ctx, tx, event(rq, signedOut, rq.Actor.Person, ""))
-	})
+	}, tenancy.Trace())
 }
 
 func event(rq *web.Request, action string, actor uuid.UUID, reason string) audit.Entry {

@@ -56,7 +56,7 @@ func (s *Sessions) Find(ctx context.Context, tenant tenancy.ID, token string, no
 		return web.Session{}, false, err
 	}
 	if now.Sub(seen) >= touchEvery {
-		err = s.db.Write(ctx, tenant, func(tx tenancy.Write) error { return touchSession(ctx, tx, token, now) })
+		err = s.db.Write(ctx, tenant, func(tx tenancy.Write) error { return touchSession(ctx, tx, token, now) }, tenancy.Trace())
 	}
 	return out, err == nil, err
 }

@@ -59,3 +59,19 @@ func (f folder) Delete(_ context.Context, path string) error {
 	}
 	return nil
 }
+
+func (f folder) DeleteAll(_ context.Context, prefix string) (n int, err error) {
+	err = fs.WalkDir(f.root.FS(), prefix, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			n++
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return n, f.root.RemoveAll(prefix)
+}

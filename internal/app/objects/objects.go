@@ -28,6 +28,8 @@ type Store interface {
 	Get(ctx context.Context, path string) (io.ReadCloser, error)
 	// Delete removes a path; removing nothing is no error.
 	Delete(ctx context.Context, path string) error
+	// DeleteAll removes what lies below a tenant's prefix and returns how much.
+	DeleteAll(ctx context.Context, prefix string) (int, error)
 	// Prepare makes a tenant's place, where the store needs one.
 	Prepare(ctx context.Context, prefix string) error
 }
@@ -69,6 +71,19 @@ func Prepare(ctx context.Context, s Store, id tenancy.ID) error {
 		return err
 	}
 	return s.Prepare(ctx, string(id))
+}
+
+// Erase deletes everything that lies below a tenant's prefix, recorded or not,
+// and returns how many objects that were.
+func Erase(ctx context.Context, s Store, id tenancy.ID) (int, error) {
+	if _, err := tenancy.ParseID(string(id)); err != nil {
+		return 0, err
+	}
+	n, err := s.DeleteAll(ctx, string(id))
+	if err != nil {
+		return n, fmt.Errorf("delete objects of %s: %w", id, err)
+	}
+	return n, nil
 }
 
 // Put encrypts and stores r under key and returns what it was. Record the Info

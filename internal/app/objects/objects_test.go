@@ -139,6 +139,29 @@ func TestMissingAndDeleted(t *testing.T) {
 	})
 }
 
+func TestErase(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, s *shelf) {
+		a, b := s.of(alpha), s.of(beta)
+		first, kept := put(t, a, "a/b", "content"), put(t, b, "a/b", "content")
+		put(t, a, "c", "more")
+		for _, want := range []int{2, 0} { // erasing nothing is no error
+			if n, err := objects.Erase(ctx, s.Store, alpha); n != want || err != nil {
+				t.Errorf("erased %d, %v, want %d", n, err, want)
+			}
+		}
+		if _, err := get(a, "a/b", first.SHA256); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("erased: %v, want fs.ErrNotExist", err)
+		}
+		if _, err := get(b, "a/b", kept.SHA256); err != nil {
+			t.Errorf("another tenant's: %v", err)
+		}
+		if _, err := objects.Erase(ctx, s.Store, ""); err == nil {
+			t.Error("everything was erased")
+		}
+	})
+}
+
 // TestTampering: whatever is done to the bytes on their shelf, nothing comes back
 // as if it were what was stored.
 func TestTampering(t *testing.T) {

@@ -55,6 +55,24 @@ func (b bucketStore) Delete(ctx context.Context, path string) error {
 	return explain(err, b.bucket)
 }
 
+func (b bucketStore) DeleteAll(ctx context.Context, prefix string) (n int, err error) {
+	below := prefix + "/"
+	pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &below})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return n, explain(err, b.bucket)
+		}
+		for _, o := range page.Contents {
+			if err := b.Delete(ctx, *o.Key); err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+	return n, nil
+}
+
 // explain puts what to do about it before an error of S3.
 func explain(err error, bucket string) error {
 	if err == nil || errors.Is(err, context.Canceled) {

@@ -21,6 +21,7 @@ import (
 	"digione/internal/app/roster"
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/joining"
+	"digione/internal/tenancy/transfer"
 )
 
 // Facts measures tenants. DB reads their data, Operator examines the installation.
@@ -60,7 +61,7 @@ func (f *Facts) Checks() map[string]joining.Measure {
 		"sign-in-success": f.success,
 		"guardian-reach":  f.reach,
 		"attendance":      notYet("noattendance"),
-		"restore-drill":   notYet("nodrill"),
+		"restore-drill":   f.drill,
 		"isolation":       f.isolation,
 	}
 }
@@ -299,6 +300,20 @@ func (f *Facts) reach(ctx context.Context, t tenancy.Tenant, r joining.Requireme
 }
 
 func percent(share float64) string { return strconv.Itoa(int(math.Floor(100 * share))) }
+
+// drillDays is how old a restore drill may be.
+const drillDays = 90
+
+func (f *Facts) drill(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
+	next := "tenantctl tenant drill " + t.Slug
+	d, ok, err := transfer.LastDrill(ctx, f.Operator, t.ID)
+	if err != nil || !ok || f.Now().Sub(d.At) > drillDays*24*time.Hour {
+		m := found("nodrill")
+		m.Next = next
+		return m, err
+	}
+	return measured(d.OK, next, "drill", d.At.In(i18n.Zone).Format("2.1.2006"), d.Rows, strconv.FormatFloat(d.Seconds, 'f', 1, 64)), nil
+}
 
 // isolation proves the whole installation once for all tenants of a run.
 func (f *Facts) isolation(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {

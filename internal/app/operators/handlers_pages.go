@@ -34,7 +34,8 @@ type TenantsPage struct {
 	Active int
 }
 
-var stateColors = map[tenancy.State]string{tenancy.Active: "success", tenancy.Suspended: "danger", tenancy.Provisioning: "warning"}
+var stateColors = map[tenancy.State]string{tenancy.Active: "success", tenancy.Suspended: "danger", tenancy.Provisioning: "warning",
+	tenancy.Leaving: "warning", tenancy.Sealed: "danger", tenancy.Erased: "neutral"}
 
 func rowOf(l i18n.Lang, t tenancy.Tenant) TenantRow {
 	row := TenantRow{Title: t.Name(string(l)), Slug: t.Slug, Ring: t.Ring, Cell: t.Cell, SchemaVersion: t.SchemaVersion, State: Tag{l.T("operators.state." + string(t.State)), stateColors[t.State]}}

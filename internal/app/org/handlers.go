@@ -130,7 +130,7 @@ func (h handlers) group(_ *fiber.Ctx, rq *web.Request) error {
 			ids[i] = m.ID
 		}
 		return audit.Viewed(rq.Ctx, tx, rq.Seen(audit.Person, ids...))
-	})
+	}, tenancy.Trace())
 	if err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func (h handlers) show(rq *web.Request, id uuid.UUID) error {
 			return err
 		}
 		return audit.Viewed(rq.Ctx, tx, rq.Seen(audit.Person, seen...))
-	})
+	}, tenancy.Trace())
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (h handlers) search(_ *fiber.Ctx, rq *web.Request) error {
 			ids[i] = hit.ID
 		}
 		return audit.Viewed(rq.Ctx, tx, rq.Seen(audit.Search), rq.Seen(audit.Person, ids...))
-	})
+	}, tenancy.Trace())
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,12 @@ func (r *Router) classify(c *fiber.Ctx, err error) (status int, key string) {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(max(1, int(math.Ceil(busy.RetryAfter.Seconds())))))
 		return fiber.StatusTooManyRequests, "error.busy"
 	}
+	if errors.Is(err, tenancy.ErrLeaving) {
+		return fiber.StatusForbidden, "error.leaving"
+	}
+	if errors.Is(err, tenancy.ErrGone) {
+		return fiber.StatusGone, "error.sealed"
+	}
 	if fe := (*fiber.Error)(nil); errors.As(err, &fe) {
 		return ofFiber(fe.Code)
 	}

@@ -44,11 +44,13 @@ func (r *Router) enterTenant(c *fiber.Ctx) error {
 		return r.errorPage(c, rq, fiber.StatusNotFound, "error.host")
 	}
 	switch t.State {
-	case tenancy.Active:
+	case tenancy.Active, tenancy.Leaving:
 		rq.Tenant = t
 		return c.Next()
 	case tenancy.Suspended:
 		return r.errorPage(c, rq, fiber.StatusServiceUnavailable, "error.suspended")
+	case tenancy.Sealed, tenancy.Erased:
+		return r.errorPage(c, rq, fiber.StatusGone, "error.sealed")
 	default:
 		return r.errorPage(c, rq, fiber.StatusServiceUnavailable, "error.provisioning")
 	}

@@ -114,14 +114,14 @@ func TestForwardedHostFromOurProxy(t *testing.T) {
 func TestEveryVerb(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
-	for host, want := range map[string]int{"gamma.test": 404, "closed.test": 503, "new.test": 503} {
+	for host, want := range map[string]int{"gamma.test": 404, "closed.test": 503, "new.test": 503, "sealed.test": 410} {
 		for _, verb := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} {
 			for _, path := range []string{"/", "/julkinen", "/sivu/1", "/muuta", "/ei-ole"} {
 				res := g.send(t, signedIn(verb, path, "Host", host, "Sec-Fetch-Site", "same-origin"))
 				if res.StatusCode != want {
 					t.Errorf("%s %s%s: %d, want %d", verb, host, path, res.StatusCode, want)
 				}
-				for _, leak := range []string{"Suljettula", "Uusila", "Alfala", "tnt_", "Sanna"} {
+				for _, leak := range []string{"Suljettula", "Uusila", "Poissala", "Alfala", "tnt_", "Sanna"} {
 					if strings.Contains(res.body, leak) {
 						t.Errorf("%s %s%s says %s", verb, host, path, leak)
 					}
@@ -132,11 +132,14 @@ func TestEveryVerb(t *testing.T) {
 			}
 		}
 	}
-	for host, want := range map[string]string{"gamma.test": "ei ole palvelua", "closed.test": "suljettu", "new.test": "otetaan käyttöön"} {
+	for host, want := range map[string]string{"gamma.test": "ei ole palvelua", "closed.test": "suljettu", "sealed.test": "on päättynyt", "new.test": "otetaan käyttöön"} {
 		htmlcheck.Parse(t, g.send(t, request("GET", "/", "Host", host)).body).Says("h1", want)
 	}
 	if g.did != 0 {
 		t.Error("a handler ran")
+	}
+	if res := g.send(t, request("GET", "/julkinen", "Host", "going.test")); res.StatusCode != 200 {
+		t.Errorf("reading at a tenant that leaves: %d", res.StatusCode)
 	}
 	for verb, want := range map[string]int{"PUT": 405, "DELETE": 405, "OPTIONS": 405, "HEAD": 200} {
 		if res := g.send(t, request(verb, "/julkinen")); res.StatusCode != want {

@@ -35,6 +35,8 @@ var tenants = hosts{
 	"alpha.test":  {ID: "tnt_a", NameFi: "Alfala", NameSv: "Alfby", State: tenancy.Active},
 	"beta.test":   {ID: "tnt_b", NameFi: "Beetala", State: tenancy.Active},
 	"closed.test": {ID: "tnt_c", NameFi: "Suljettula", State: tenancy.Suspended},
+	"sealed.test": {ID: "tnt_e", NameFi: "Poissala", State: tenancy.Sealed},
+	"going.test":  {ID: "tnt_f", NameFi: "Lähtölä", State: tenancy.Leaving},
 	"new.test":    {ID: "tnt_d", NameFi: "Uusila", State: tenancy.Provisioning},
 }
 
@@ -88,6 +90,10 @@ func newRig(t *testing.T, change ...func(*web.Config)) *rig {
 			panic("secret of 010101-123N")
 		case "busy":
 			return fmt.Errorf("x: %w", &tenancy.BusyError{RetryAfter: 1500 * time.Millisecond})
+		case "leaving":
+			return fmt.Errorf("change tenant secret: %w", tenancy.ErrLeaving)
+		case "gone":
+			return fmt.Errorf("enter tenant secret: %w", tenancy.ErrGone)
 		case "slow":
 			<-rq.Ctx.Done()
 			return fmt.Errorf("read secret: %w", rq.Ctx.Err())
@@ -199,7 +205,7 @@ func TestErrorPagesTellNothing(t *testing.T) {
 	t.Parallel()
 	g := newRig(t, func(c *web.Config) { c.Timeout = 30 * time.Millisecond })
 	for kind, want := range map[string]int{
-		"panic": 500, "plain": 500, "busy": 429, "slow": 503, "invalid": 422, "forbidden": 403, "conflict": 409, "notfound": 404,
+		"panic": 500, "plain": 500, "busy": 429, "slow": 503, "leaving": 403, "gone": 410, "invalid": 422, "forbidden": 403, "conflict": 409, "notfound": 404,
 	} {
 		res := g.send(t, signedIn("GET", "/virhe/"+kind))
 		if res.StatusCode != want {

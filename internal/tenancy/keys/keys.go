@@ -11,6 +11,7 @@ import (
 	"io"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/prf"
 	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
@@ -74,6 +75,27 @@ func (k *Keyset) Rotate() (*Keyset, error) {
 		if err != nil {
 			return nil, fmt.Errorf("rotate keyset: %w", err)
 		}
+	}
+	return open(hs)
+}
+
+// HashKey returns the key of hashes, unwrapped: for an export alone, which holds
+// all that it hides anyway.
+func (k *Keyset) HashKey() ([]byte, error) {
+	var b bytes.Buffer
+	if err := insecurecleartextkeyset.Write(k.handles[2], keyset.NewBinaryWriter(&b)); err != nil {
+		return nil, fmt.Errorf("export hash key: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// WithHashKey returns a keyset that hashes by another one's key, so that what was
+// found by a hash is found again in a restored tenant.
+func (k *Keyset) WithHashKey(b []byte) (*Keyset, error) {
+	hs := k.handles
+	var err error
+	if hs[2], err = insecurecleartextkeyset.Read(keyset.NewBinaryReader(bytes.NewReader(b))); err != nil {
+		return nil, fmt.Errorf("read hash key: %w", err)
 	}
 	return open(hs)
 }

@@ -1,0 +1,238 @@
+package tenant
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"digione/cmd/internal/installation"
+	"digione/cmd/tenantctl/kit"
+	"digione/internal/tenancy"
+	"digione/internal/tenancy/transfer"
+)
+
+// maybe runs f as a change, or without a trace when it is a dry run.
+func maybe(k *kit.Kit, cmd *cobra.Command, dry bool, slug string, f func(context.Context, *installation.Installation) error) error {
+	run := func(in *installation.Installation) error { return f(cmd.Context(), in) }
+	if dry {
+		return k.With(cmd.Context(), run)
+	}
+	return k.Change(cmd.Context(), cmd, slug, run)
+}
+
+func newMove(k *kit.Kit) *cobra.Command {
+	var cell string
+	var dry bool
+	cmd := &cobra.Command{
+		Use: "move TENANT --cell NAME", Short: "Move a tenant to another cell of the same cluster", Args: kit.Exactly("TENANT"),
+		Long: `Move a tenant to another cell, which is made when there is none of that name. No
+row is copied: the tenant's role goes from the old cell's login to the new one's.
+It is served all the time; a process that has not heard of the move is refused
+until it has, 30 seconds at most. Killed anywhere, the same command goes on.`,
+		Example: "  tenantctl tenant move vantaa --cell vantaa\n  tenantctl tenant move vantaa --cell shared-2 --dry-run",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cell == "" {
+				return kit.Usage("--cell is missing: name the cell to move to")
+			}
+			return maybe(k, cmd, dry, args[0], func(ctx context.Context, in *installation.Installation) error {
+				t, err := kit.Tenant(ctx, in, args[0])
+				if err != nil {
+					return err
+				}
+				v := struct {
+					Tenant string   `json:"tenant"`
+					From   string   `json:"from"`
+					To     string   `json:"to"`
+					Steps  []string `json:"steps"`
+					DryRun bool     `json:"dry_run"`
+				}{t.Slug, t.Cell, cell, tenancy.MoveSteps(), dry}
+				if !dry {
+					if _, err := in.Operator.Move(ctx, t, cell, ticks(k)); err != nil {
+						return err
+					}
+				}
+				return k.Print(v, []string{"TENANT", "FROM", "TO", "STEPS"}, [][]string{{v.Tenant, v.From, v.To, strings.Join(v.Steps, ", ")}})
+			})
+		},
+	}
+	cmd.Flags().StringVar(&cell, "cell", "", "the cell to move to")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would be done, change nothing")
+	return cmd
+}
+
+func newLeave(k *kit.Kit) *cobra.Command {
+	var reason string
+	var dry bool
+	cmd := &cobra.Command{
+		Use: "leave TENANT --reason TEXT", Short: "Let a tenant be read and no longer changed, before it goes", Args: kit.Exactly("TENANT"),
+		Long: `Begin the leaving of a tenant: it is served, but nothing of it can be changed any
+more, neither by its people nor by an import. Nothing is deleted. All nodes follow
+at once. Taken back by: tenantctl tenant resume TENANT.`,
+		Example: `  tenantctl tenant leave vantaa --reason "agreement ends 2026-12-31"`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if strings.TrimSpace(reason) == "" {
+				return kit.Usage("--reason is missing: say why the tenant leaves")
+			}
+			return maybe(k, cmd, dry, args[0], func(ctx context.Context, in *installation.Installation) error {
+				t, err := kit.Tenant(ctx, in, args[0])
+				if err != nil {
+					return err
+				}
+				if t.State = tenancy.Leaving; !dry {
+					if t, err = leave(ctx, k, in, args[0], reason); err != nil {
+						return err
+					}
+					k.Say("Next: tenantctl tenant export %s --out FILE, then: tenantctl tenant seal %s --export FILE", t.Slug, t.Slug)
+				}
+				return k.Print(t, head, [][]string{row(t)})
+			})
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would be done, change nothing")
+	return cmd
+}
+
+func leave(ctx context.Context, k *kit.Kit, in *installation.Installation, slug, reason string) (tenancy.Tenant, error) {
+	t, err := kit.Tenant(ctx, in, slug)
+	if err != nil {
+		return t, err
+	}
+	return in.Transfer().Leave(ctx, t, k.Actor, reason)
+}
+
+func newSeal(k *kit.Kit) *cobra.Command {
+	var export string
+	var dry bool
+	cmd := &cobra.Command{
+		Use: "seal TENANT --export FILE", Short: "End all reading of a tenant that leaves", Args: kit.Exactly("TENANT"),
+		Long: `Shut a leaving tenant: nobody reads it any more. The export is checked byte for
+byte and must be what the tenant keeps now, every row and every object; its hash
+is recorded. When it is not, the tenant goes on leaving. Nothing is deleted, and
+nothing opens a sealed tenant again: restore the export if it was wrong.`,
+		Example: "  tenantctl tenant seal vantaa --export vantaa-last.zip",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if export == "" {
+				return kit.Usage("--export is missing: name the file that tenant export has written")
+			}
+			return maybe(k, cmd, dry, args[0], func(ctx context.Context, in *installation.Installation) error {
+				t, err := in.Operator.Find(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				f, err := transfer.OpenFile(ctx, export)
+				if err != nil {
+					return err
+				}
+				defer func() { _ = f.Close() }()
+				if dry {
+					if err := in.Transfer().CheckExport(ctx, t, f); err != nil {
+						return err
+					}
+					t.State = tenancy.Sealed
+				} else if t, err = in.Transfer().Seal(ctx, t, k.Actor, f); err != nil {
+					return err
+				}
+				return k.Print(t, head, [][]string{row(t)})
+			})
+		},
+	}
+	cmd.Flags().StringVar(&export, "export", "", "the file that holds all of the tenant")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "compare the file with the tenant, change nothing")
+	return cmd
+}
+
+func newErase(k *kit.Kit) *cobra.Command {
+	var confirm, reason string
+	var dry bool
+	cmd := &cobra.Command{
+		Use: "erase TENANT --confirm ID --reason TEXT", Short: "Destroy a sealed tenant; needs two people", Args: kit.Exactly("TENANT"),
+		Long: `Destroy a sealed tenant for good: its keys first, then its schema, role and
+objects. What stays is its row in the catalogue and a receipt. The first call
+records the request, shows what would go and ends with exit 8. The same command
+by another --actor carries it out. Killed after that, anybody's call goes on.
+--confirm is the tenant's id, as "tenant show" prints it.`,
+		Example: `  tenantctl tenant erase vantaa --confirm tnt_06h0jgjn9xr3z55swb636njc28 --reason "agreement ended" --actor maija
+  tenantctl tenant erase vantaa --confirm tnt_06h0jgjn9xr3z55swb636njc28 --actor kalle
+  tenantctl tenant erase vantaa --dry-run`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if confirm == "" && !dry {
+				return kit.Usage("--confirm is missing: give the tenant's id, see: tenantctl tenant show %s", args[0])
+			}
+			return maybe(k, cmd, dry, args[0], func(ctx context.Context, in *installation.Installation) error {
+				t, err := in.Operator.Find(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if confirm != "" && confirm != string(t.ID) {
+					return &kit.Exit{Code: kit.ExitInvalid, Err: fmt.Errorf("--confirm is not the id of %s; see: tenantctl tenant show %s", t.Slug, t.Slug)}
+				}
+				s := in.Transfer()
+				e, err := s.Preview(ctx, t)
+				if err != nil {
+					return err
+				}
+				if dry {
+					return show(k, e)
+				}
+				if e.State == "preview" && strings.TrimSpace(reason) == "" {
+					return kit.Usage("--reason is missing: say why the tenant is erased")
+				}
+				e, err = s.Erase(ctx, t, k.Actor, reason, ticks(k))
+				if err != nil && kit.Code(err) != kit.ExitHeld {
+					return err
+				}
+				if perr := show(k, e); perr != nil {
+					return perr
+				}
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&confirm, "confirm", "", "the tenant's id")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the receipt")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would go and who is missing, change nothing")
+	return cmd
+}
+
+func show(k *kit.Kit, e transfer.Erasure) error {
+	g := e.Going
+	if e.Receipt != nil {
+		g = e.Receipt.Erased
+	}
+	return k.Print(e, []string{"TENANT", "STATE", "ROWS", "OBJECTS", "BYTES", "REQUESTED BY", "CONFIRMED BY"}, [][]string{{e.Slug, e.State,
+		strconv.FormatInt(g.Rows, 10), strconv.FormatInt(g.Objects, 10), strconv.FormatInt(g.Bytes, 10), e.RequestedBy, e.ConfirmedBy}})
+}
+
+func newReceipt(k *kit.Kit) *cobra.Command {
+	return &cobra.Command{
+		Use: "receipt TENANT", Short: "Show the receipt of an erased tenant", Args: kit.Exactly("TENANT"),
+		Long:    "Show what was erased, when, by whom, and what remains where and until when. With -o json it is the receipt to hand over.",
+		Example: "  tenantctl tenant receipt vantaa -o json > receipt.json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			return k.With(ctx, func(in *installation.Installation) error {
+				t, err := in.Operator.Find(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				r, err := in.Transfer().Receipt(ctx, t)
+				if err != nil {
+					return err
+				}
+				rows := [][]string{{"tenant", string(r.Tenant)}, {"slug", r.Slug}, {"name", r.Name}, {"reason", r.Reason},
+					{"requested", r.RequestedAt.Format(time.RFC3339) + " " + r.RequestedBy}, {"confirmed", r.ConfirmedAt.Format(time.RFC3339) + " " + r.ConfirmedBy},
+					{"erased", r.ErasedAt.Format(time.RFC3339)}, {"rows", strconv.FormatInt(r.Erased.Rows, 10)},
+					{"objects", strconv.FormatInt(r.Erased.Objects, 10)}, {"export sha256", r.ExportSHA256}}
+				for _, m := range r.Remains {
+					rows = append(rows, []string{"remains", m.What + ": " + m.Until})
+				}
+				return k.Print(r, []string{"FIELD", "VALUE"}, rows)
+			})
+		},
+	}
+}
