@@ -99,7 +99,7 @@ func (h handlers) municipality(_ *fiber.Ctx, rq *web.Request) error {
 		}
 		v := viewer{rq.Lang, rq.Today()}
 		page.Started, page.State = true, v.state(s)
-		page.Stage, page.Stages = v.stages(s)
+		page.Stage, page.Stages = v.stage(s), v.stages(s)
 		page.Waves, page.History = v.waves(s), v.history(s, events)
 		for _, st := range s.Status {
 			page.Files = append(page.Files, st.Files...)

@@ -74,21 +74,21 @@ func (d desk) board(c *fiber.Ctx, rq *web.Request) (operators.View, error) {
 		cohorts = append(cohorts, s.Cohort)
 		due := s.Due()
 		if owner != "" {
-			due = slices.DeleteFunc(due, func(st joining.Status) bool { return st.Waits() != owner })
+			due = slices.DeleteFunc(slices.Clone(due), func(st *joining.Status) bool { return st.Waits() != owner })
 		}
 		if (cohort != "" && s.Cohort != cohort) || (owner != "" && len(due) == 0) {
 			continue
 		}
 		row := BoardRow{Name: t.Name(string(rq.Lang)), Slug: t.Slug, Cohort: s.Cohort, State: v.state(s), Due: len(due)}
-		row.Stage, _ = v.stages(s)
-		for i, st := range due {
-			r := v.row(st)
-			if r.Late {
+		row.Stage = v.stage(s)
+		for _, st := range due {
+			if v.late(st) {
 				row.Late++
 			}
-			if i == 0 {
-				row.Next = &r
-			}
+		}
+		if len(due) > 0 {
+			next := v.row(due[0])
+			row.Next = &next
 		}
 		counts[s.Stage]++
 		page.Count++
@@ -178,7 +178,7 @@ func (d desk) tenant(c *fiber.Ctx, rq *web.Request) (operators.View, error) {
 	}
 	v := viewer{rq.Lang, rq.Today()}
 	page.Started, page.State, page.Paused = true, v.state(s), s.PausedWhy
-	page.Stage, page.Stages = v.stages(s)
+	page.Stage, page.Stages = v.stage(s), v.stages(s)
 	page.Waves, page.History = v.waves(s), v.history(s, events)
 	for _, st := range s.Due() {
 		if st.State == joining.Second && st.Waits() == joining.Tiera {

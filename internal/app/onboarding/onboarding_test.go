@@ -35,6 +35,7 @@ type world struct {
 	env     *dbtest.Env
 	app     *app.App
 	process *joining.Service
+	issuer  string
 }
 
 func keyset(t tenancy.Tenant) (*keys.Keyset, error) {
@@ -49,6 +50,7 @@ func newWorld(t *testing.T) *world {
 	w.check(err)
 	srv := httptest.NewUnstartedServer(nil)
 	issuer := "http://" + srv.Listener.Addr().String()
+	w.issuer = issuer
 	idp, err := devidp.New(devidp.Config{Issuer: issuer, Dir: t.TempDir(),
 		Client: func(id string) (devidp.Client, bool) {
 			return devidp.Client{ID: id, Secret: "s", Name: id, RedirectURIs: []string{"http://" + id + ".test/kirjaudu/paluu"}}, true

@@ -63,11 +63,11 @@ func (v viewer) state(s *joining.State) Tag {
 	return Tag{v.l.T("onboarding.state." + s.State), stateColors[s.State]}
 }
 
-func (v viewer) row(st joining.Status) Row {
+func (v viewer) row(st *joining.Status) Row {
 	lang := string(v.l)
 	r := Row{ID: st.ID, Name: st.Names.In(lang), Help: st.Help.In(lang), Owner: v.l.T("onboarding.owner." + st.Waits()), Reason: st.Reason,
 		State: Tag{v.l.T("onboarding.status." + st.State), statusColors[st.State]}, Due: st.Due, At: st.At, Passed: st.Passed(),
-		Late: !st.Passed() && st.Due.Before(v.today), By: strings.Join(names(st.By), ", "), Files: st.Files, day: st.Due.Format(time.DateOnly),
+		Late: v.late(st), By: strings.Join(names(st.By), ", "), Files: st.Files, day: st.Due.Format(time.DateOnly),
 		Mine: st.Waits() == joining.Municipality, Second: st.State == joining.Second}
 	if st.Last != nil {
 		r.Found = say(v.l, *st.Last)
@@ -92,13 +92,24 @@ func names(by []string) []string {
 	return out
 }
 
-func (v viewer) stages(s *joining.State) (now string, out []StageView) {
+// late tells whether the day of what is still open has passed.
+func (v viewer) late(st *joining.Status) bool { return !st.Passed() && st.Due.Before(v.today) }
+
+// stage is the name of the stage that a municipality is in.
+func (v viewer) stage(s *joining.State) string {
+	for _, stage := range s.Template.Stages {
+		if stage.ID == s.Stage {
+			return stage.Names.In(string(v.l))
+		}
+	}
+	return s.Stage
+}
+
+func (v viewer) stages(s *joining.State) (out []StageView) {
 	for _, stage := range s.Template.Stages {
 		sv := StageView{Name: stage.Names.In(string(v.l)), Here: stage.ID == s.Stage && s.State != joining.Live, Done: s.StageDone(stage.ID)}
-		if stage.ID == s.Stage {
-			now = sv.Name
-		}
-		for _, st := range s.Status {
+		for i := range s.Status {
+			st := &s.Status[i]
 			if st.Stage != stage.ID {
 				continue
 			}
@@ -110,7 +121,7 @@ func (v viewer) stages(s *joining.State) (now string, out []StageView) {
 		}
 		out = append(out, sv)
 	}
-	return now, out
+	return out
 }
 
 func (v viewer) waves(s *joining.State) (out []WaveView) {

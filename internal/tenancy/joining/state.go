@@ -135,6 +135,8 @@ type State struct {
 	Paused     bool
 	LastEvent  int64
 	Transition time.Time // when it last changed
+
+	due []*Status
 }
 
 // Fold tells where a tenant stands. Events are in the order of their ids. The
@@ -288,6 +290,13 @@ func (s *State) settle() {
 			}
 		}
 	}
+	s.due = nil
+	for i := range s.Status {
+		if !s.Status[i].Passed() {
+			s.due = append(s.due, &s.Status[i])
+		}
+	}
+	slices.SortStableFunc(s.due, func(a, b *Status) int { return a.Due.Compare(b.Due) })
 	s.Stage, s.State = s.Template.Stages[len(s.Template.Stages)-1].ID, Live
 	for _, stage := range s.Template.Stages {
 		if !s.StageDone(stage.ID) {
@@ -333,17 +342,9 @@ func (s *State) Opening() Opening {
 	return o
 }
 
-// Due are the requirements that wait for someone, the soonest first.
-func (s *State) Due() []Status {
-	var out []Status
-	for _, st := range s.Status {
-		if !st.Passed() {
-			out = append(out, st)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b Status) int { return a.Due.Compare(b.Due) })
-	return out
-}
+// Due are the requirements that wait for someone, the soonest first. They belong
+// to the state and must not be changed.
+func (s *State) Due() []*Status { return s.due }
 
 // Waived tells whether what waits or holds is a waiver.
 func (s Status) Waived() bool { return s.waived != nil }

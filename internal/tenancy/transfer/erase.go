@@ -62,6 +62,7 @@ var remaining = []Remaining{
 	{"Backups of the database made before the erasure: rows as they were, and the wrapped keyset", "until the backups' own retention ends"},
 	{"Former versions of objects, in a bucket that keeps versions: sealed by the destroyed keys", "until the bucket's lifecycle rule removes them"},
 	{"The operator log and this receipt: who did what to the tenant, without its people", "kept"},
+	{"The log of its joining: who signed what for it, and the hashes of the files", "kept, as proof of the agreements"},
 	{"Exports that were handed over", "until their holder deletes them"},
 }
 
