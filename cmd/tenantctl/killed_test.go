@@ -291,3 +291,76 @@ func (s *shell) halfMade(slug, file string) {
 	s.refused(1, "is not provisioned yet; run: tenantctl tenant create "+slug, "roster", "import", slug, file)
 	s.refused(1, "run: tenantctl tenant create "+slug, "tenant", "resume", slug)
 }
+
+// TestKilledJoin: whenever a step of joining is killed, running it again makes the
+// same history as one that was never killed, and the twin's is untouched.
+func TestKilledJoin(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("kills many steps")
+	}
+	s := newShell(t)
+	killed, twin := s.town("killed"), s.town("twin")
+	roster := s.generated(60)
+	paper := write(t, filepath.Join(t.TempDir(), "sopimus.pdf"), []byte("%PDF-1.4\n%%EOF\n"))
+	steps := func(slug string) [][]string {
+		return [][]string{
+			{"join", "start", slug, "--wave", "w"},
+			{"join", "attest", slug, "agreement", "rulebook", "contacts", "--evidence", paper, "--signer", "Maija", "--actor", "olli"},
+			{"join", "approve", slug, "--actor", "paula"},
+			{"roster", "import", slug, roster, "--initial"},
+			{"join", "waive", slug, "provider", "--reason", "koe", "--actor", "olli"},
+			{"join", "approve", slug, "provider", "--actor", "paula"},
+			{"join", "advance", slug},
+		}
+	}
+	history := func(slug string) string {
+		t.Helper()
+		ctx := context.Background()
+		conn, err := pgx.Connect(ctx, house.server.DSN())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close(ctx) }()
+		var out string
+		err = conn.QueryRow(ctx, `
+select string_agg(concat_ws(' ', e.kind, e.requirement, e.side, e.name, e.reason, e.evidence ->> 'sha256', e.measurement ->> 'ok'), E'\n' order by e.id)
+  from control.join_event e
+  join control.tenant t on t.id = e.tenant
+ where t.slug = $1`, slug).Scan(&out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	for _, line := range steps(twin) {
+		if a := s.process(line...); a.code != 0 && a.code != 8 {
+			t.Fatalf("%v: %s", line, a)
+		}
+	}
+	want := history(twin)
+	n := 0
+	for i, line := range steps(killed) {
+		for _, after := range moments(2, 120*time.Millisecond) {
+			if _, before := s.interrupted(syscall.SIGKILL, after, line...); before {
+				n++
+			}
+		}
+		if i == 3 {
+			s.settled(killed)
+			if s.imports(killed) == 1 {
+				continue
+			}
+		}
+		if a := s.process(line...); a.code != 0 && a.code != 8 {
+			t.Fatalf("%v after a kill: %s", line, a)
+		}
+	}
+	t.Logf("%d kills", n)
+	if got := history(killed); got != want {
+		t.Errorf("after the kills:\n%s\nwithout:\n%s", got, want)
+	}
+	if got := history(twin); got != want {
+		t.Error("the twin's history changed")
+	}
+}
