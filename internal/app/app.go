@@ -58,11 +58,11 @@ func New(cfg Config) *App {
 	home.Routes(r, cfg.DB)
 	org.Routes(r, cfg.DB)
 	people.Routes(r, cfg.DB)
-	process := onboarding.Served(cfg.DB, cfg.Now)
-	onboarding.Routes(r, cfg.DB, process, onboarding.Evidence{DB: cfg.DB, Store: cfg.Objects, Keyset: cfg.Keyset})
+	process, evidence := onboarding.Served(cfg.DB, cfg.Now), onboarding.Evidence{DB: cfg.DB, Store: cfg.Objects, Keyset: cfg.Keyset}
+	onboarding.Routes(r, cfg.DB, process, evidence)
 	site := operators.New(operators.Config{DB: cfg.DB, Host: cfg.Operators.Host, Issuer: cfg.Operators.Issuer, ClientID: cfg.Operators.ClientID,
 		Secret: cfg.Operators.Secret, TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies, Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: m.Observe})
-	onboarding.Desk(site, cfg.DB, process)
+	onboarding.Desk(site, cfg.DB, process, evidence)
 	if cfg.Operators.Host != "" {
 		r.Beside(site.Router)
 	}

@@ -42,10 +42,11 @@ func Routes(r *web.Router, db *tenancy.DB, s *joining.Service, e Evidence) {
 }
 
 // Desk mounts the operators' board and a page for each municipality.
-func Desk(site *operators.Site, db *tenancy.DB, s *joining.Service) {
-	h := desk{handlers{db: db, service: s}, site}
+func Desk(site *operators.Site, db *tenancy.DB, s *joining.Service, e Evidence) {
+	h := desk{handlers{db, s, e}, site}
 	site.Page("/liittyjat", "board", h.board)
 	site.Page("/t/:slug/liittyminen", "joining", h.tenant)
+	site.Page("/t/:slug/liittyminen/tiedosto/:hash", "evidence", h.evidenceOf)
 	site.Router.Get("/liittyjat/viimeisin", authz.FleetRead, h.latest)
 	for name, f := range map[string]step{
 		"approve": approve, "waive": waive, "reopen": reopen, "pause": pause, "resume": resume,
@@ -153,31 +154,41 @@ func (h handlers) back(c *fiber.Ctx, rq *web.Request, err error) error {
 	return c.Redirect(own, fiber.StatusSeeOther)
 }
 
-// file sends a file that this municipality handed in, and no other's: it is looked
-// for among the events of the tenant that the host names.
+// file sends a file that this municipality handed in, and no other's.
 func (h handlers) file(c *fiber.Ctx, rq *web.Request) error {
-	s, err := h.service.State(rq.Ctx, rq.Tenant)
+	b, f, err := h.kept(rq, rq.Tenant, c.Params("hash"))
 	if err != nil {
-		return refusal(err)
+		return err
+	}
+	return attach(c, b, f)
+}
+
+// kept returns a file by its hash, looked for among the events of the tenant alone.
+func (h handlers) kept(rq *web.Request, t tenancy.Tenant, hash string) ([]byte, joining.Evidence, error) {
+	s, err := h.service.State(rq.Ctx, t)
+	if err != nil {
+		return nil, joining.Evidence{}, refusal(err)
 	}
 	for _, st := range s.Status {
 		for _, f := range st.Files {
-			if f.SHA256 != c.Params("hash") {
+			if f.SHA256 != hash {
 				continue
 			}
-			r, err := h.evidence.Open(rq.Ctx, rq.Tenant, f)
+			r, err := h.evidence.Open(rq.Ctx, t, f)
 			if err != nil {
-				return err
+				return nil, f, err
 			}
 			defer func() { _ = r.Close() }()
 			b, err := io.ReadAll(io.LimitReader(r, MaxEvidence+1))
-			if err != nil {
-				return err
-			}
-			c.Attachment(f.Name) // never shown in the page's own origin
-			c.Set(fiber.HeaderContentType, f.Type)
-			return c.Send(b)
+			return b, f, err
 		}
 	}
-	return authz.Missing("file")
+	return nil, joining.Evidence{}, authz.Missing("file")
+}
+
+// attach sends a file to be kept, never to be shown in the page's own origin.
+func attach(c *fiber.Ctx, b []byte, f joining.Evidence) error {
+	c.Attachment(f.Name)
+	c.Set(fiber.HeaderContentType, f.Type)
+	return c.Send(b)
 }

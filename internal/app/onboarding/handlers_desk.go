@@ -189,6 +189,17 @@ func (d desk) tenant(c *fiber.Ctx, rq *web.Request) (operators.View, error) {
 	return operators.View{Template: pages["joining"], Page: page}, nil
 }
 
+// evidenceOf sends what a municipality handed in to the operator who is to approve
+// it; that it was looked at stands in the operator log.
+func (d desk) evidenceOf(c *fiber.Ctx, rq *web.Request) (operators.View, error) {
+	t, err := d.site.Tenant(c)
+	if err != nil {
+		return operators.View{}, err
+	}
+	b, f, err := d.kept(rq, t, c.Params("hash"))
+	return operators.View{Send: func() error { return attach(c, b, f) }}, err
+}
+
 // step is one change of a municipality's joining by an operator.
 type step func(s *joining.Service, rq *web.Request, t tenancy.Tenant, by joining.Actor) error
 

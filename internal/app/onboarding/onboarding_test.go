@@ -237,6 +237,19 @@ func TestMunicipalityHandsIn(t *testing.T) {
 	if _, page, _ := b.get("/liittyminen"); strings.Contains(page, "alpha") || !strings.Contains(page, "canary-beta") || strings.Contains(page, hash) {
 		t.Error("the twin's page tells of alpha")
 	}
+	// The operator who is to approve it reads it; at the twin's address it is not.
+	_, err := w.env.Operator.PutAccount(t.Context(), tenancy.OperatorAccount{Issuer: w.issuer, Subject: "paula", Name: "Paula", Email: "p@example.fi", Role: tenancy.RoleViewer, AddedBy: "test"})
+	w.check(err)
+	desk := w.signIn("operator", "paula")
+	if status, body, _ := desk.get("/t/alpha/liittyminen/tiedosto/" + hash); status != http.StatusOK || body != string(pdf("canary-a")) {
+		t.Errorf("the operator gets %d", status)
+	}
+	if status, body, _ := desk.get("/t/beta/liittyminen/tiedosto/" + hash); status != http.StatusNotFound || strings.Contains(body, "canary") {
+		t.Errorf("at the twin's address the operator gets %d", status)
+	}
+	if status, _ := desk.post("/t/alpha/liittyminen/approve", map[string]string{"requirement": "agreement"}, nil); status == http.StatusSeeOther {
+		t.Error("a viewer approved")
+	}
 	// Others of the municipality, and nobody, get nothing.
 	alpha, err := w.env.Operator.Find(t.Context(), "alpha")
 	w.check(err)

@@ -54,8 +54,9 @@ func (s *Site) routes() {
 // View is a page that is ready to be sent.
 type View struct {
 	Template *template.Template
-	Page     any    // the template's struct
-	Tenant   string // slug in the log's line, where the address has no :slug
+	Page     any          // the template's struct
+	Send     func() error // sends a file in place of a page
+	Tenant   string       // slug in the log's line, where the address has no :slug
 }
 
 // Handler prepares a page.
@@ -82,6 +83,9 @@ func (s *Site) Page(path, name string, h Handler) {
 		}
 		if err := d.Note(rq.Ctx, line(rq, From(rq), viewed+name, t)); err != nil {
 			return err
+		}
+		if v.Send != nil {
+			return v.Send()
 		}
 		return rq.Render(v.Template, v.Page)
 	})
