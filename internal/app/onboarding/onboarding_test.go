@@ -300,3 +300,43 @@ func TestBoardOfMany(t *testing.T) {
 		t.Errorf("after %d comes %d; alpha is %s; beta was folded again: %v", last, news, again[string(alpha.ID)].State, fmt.Sprint(again[string(beta.ID)] != first[string(beta.ID)]))
 	}
 }
+
+// TestRatesOfThePilot: only guardians of learners in open schools are counted, and
+// neither who is turned away because their school is closed, nor who gives up.
+func TestRatesOfThePilot(t *testing.T) {
+	t.Parallel()
+	e := dbtest.New(t)
+	ctx := t.Context()
+	now := time.Now()
+	peopletest.In(t, e.DB, dbtest.Alpha, "", func(s peopletest.Seed) {
+		for _, school := range []string{"open", "closed"} {
+			unit := s.School(school)
+			s.Exec(`update unit set sourced_id = $2 where id = $1`, unit, "org-"+school)
+			for i := range 3 {
+				child, guardian := fmt.Sprintf("child-%s-%d", school, i), fmt.Sprintf("guardian-%s-%d", school, i)
+				s.Grant(s.Person(child, peopletest.Person{Born: "2016-01-01"}), "student", unit)
+				s.Guardian(s.Person(guardian, peopletest.Person{}), peopletest.ID(child))
+			}
+		}
+		provider := peopletest.ID("idp")
+		s.Exec(`insert into identity_provider (id, name, issuer, client_id, secret_cipher, link_claim, link_to) values ($1, 'x', 'https://x.example', 'x', '', 'x', 'username')`, provider)
+		for _, who := range []string{"guardian-open-0", "guardian-open-1", "guardian-closed-0"} {
+			s.Exec(`insert into account (id, provider, subject, person, linked_by, linked_at, last_login_at) values ($1, $2, $3, $1, 'x', now(), now())`, peopletest.ID(who), provider, who)
+		}
+		for i, reason := range []string{"notopen", "notopen", "cancelled", "nobody"} {
+			s.Exec(`insert into audit_event (id, at, actor_kind, action, reason) values ($1, now(), 'person', 'session.refused', $2)`, peopletest.ID(fmt.Sprint("event", i)), reason)
+		}
+	})
+	e.Exec(t, `insert into control.tenant_opening (tenant, opening) values ('`+string(dbtest.Alpha)+`', '{"schools": ["org-open"]}')`)
+	if err := e.DB.Refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var f identity.Facts
+	err := e.DB.Read(ctx, dbtest.Alpha, func(tx tenancy.Read) (err error) {
+		f, err = identity.ReadFacts(ctx, tx, now, now.AddDate(0, 0, -1))
+		return err
+	})
+	if err != nil || f.Guardians != 2 || f.AllGuardians != 3 || f.AllLearners != 6 || f.TurnedOut != 1 {
+		t.Errorf("%v: %+v", err, f)
+	}
+}
