@@ -17,7 +17,8 @@ import (
 )
 
 // ReadManifest reads the tenants that a YAML file describes, one or many
-// documents. All faults are reported at once, each with file and line.
+// documents. All faults are reported at once, each with file and line; what could
+// be read is returned beside them, so that a caller can add its own.
 func ReadManifest(r io.Reader, name string) ([]Spec, error) {
 	d := yaml.NewDecoder(r)
 	d.KnownFields(true)
@@ -33,17 +34,21 @@ func ReadManifest(r io.Reader, name string) ([]Spec, error) {
 			faults = append(faults, fmt.Errorf("%s: %w", name, err))
 			break
 		}
+		if len(node.Content) == 0 {
+			continue
+		}
+		at := Place{name, node.Content[0].Line}
 		spec, err := decodeSpec(&node)
 		if err == nil {
+			spec.place(&node, at)
+			specs = append(specs, spec)
 			err = spec.Check()
 		}
 		if err != nil {
 			for _, line := range strings.Split(err.Error(), "\n") {
-				faults = append(faults, fmt.Errorf("%s:%d: %s", name, node.Content[0].Line, line))
+				faults = append(faults, fmt.Errorf("%s: %s", at, line))
 			}
-			continue
 		}
-		specs = append(specs, spec)
 	}
 	return specs, errors.Join(faults...)
 }
@@ -62,6 +67,42 @@ func decodeSpec(node *yaml.Node) (Spec, error) {
 		return s, errors.New(strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:\n"))
 	}
 	return s, nil
+}
+
+// place notes where things stand in the manifest.
+func (s *Spec) place(doc *yaml.Node, at Place) {
+	root := doc.Content[0]
+	s.At, s.WavesAt = at, at
+	if w := below(root, "settings", "joining", "waves"); w != nil {
+		s.WavesAt.Line = w.Line
+	}
+	list := below(root, "providers")
+	for i := range s.Providers {
+		s.Providers[i].At = at
+		if list != nil && i < len(list.Content) {
+			s.Providers[i].At.Line = list.Content[i].Line
+		}
+	}
+}
+
+// below returns what stands under keys, one inside the other; nil when it is not
+// written there.
+func below(n *yaml.Node, keys ...string) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if len(keys) == 0 {
+		return n
+	}
+	if n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == keys[0] {
+			return below(n.Content[i+1], keys[1:]...)
+		}
+	}
+	return nil
 }
 
 // Change is one difference between a tenant and its description.
@@ -92,9 +133,21 @@ func Diff(t Tenant, s Spec) []Change {
 	hosts := slices.Sorted(slices.Values(s.Hosts))
 	add("hosts", strings.Join(t.Hosts, " "), strings.Join(hosts, " "))
 	from, _ := json.Marshal(t.Settings)
-	to, _ := json.Marshal(s.Settings)
+	to, _ := json.Marshal(s.Settings.stored())
 	if !bytes.Equal(from, to) {
 		out = append(out, Change{"settings", string(from), string(to)})
+	}
+	return out
+}
+
+// stored are settings as they come back: an empty list is none.
+func (s Settings) stored() (out Settings) {
+	b, err := json.Marshal(s)
+	if err == nil {
+		err = json.Unmarshal(b, &out)
+	}
+	if err != nil {
+		panic(err) // plain data
 	}
 	return out
 }

@@ -29,9 +29,34 @@ type Spec struct {
 	Ring             string   `yaml:"ring"`
 	Cell             string   `yaml:"cell"`
 	Settings         Settings `yaml:"settings"`
+	// Providers are plain data here: whoever reads a manifest puts them in.
+	Providers []ProviderSpec `yaml:"providers"`
+	At        Place          `yaml:"-"`
+	WavesAt   Place          `yaml:"-"`
 
 	load *Load // of a restored tenant
 }
+
+// ProviderSpec is where people of the tenant sign in, as a manifest says it.
+type ProviderSpec struct {
+	Name       string   `yaml:"name"`
+	Issuer     string   `yaml:"issuer"`
+	ClientID   string   `yaml:"client_id"`
+	SecretFile string   `yaml:"secret_file"` // relative to the manifest
+	Scopes     []string `yaml:"scopes"`
+	LinkClaim  string   `yaml:"link_claim"`
+	LinkTo     string   `yaml:"link_to"`
+	Disabled   bool     `yaml:"disabled"`
+	At         Place    `yaml:"-"`
+}
+
+// Place is where in a manifest something stands.
+type Place struct {
+	File string
+	Line int
+}
+
+func (p Place) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
 
 // Check returns all faults of a description at once, each with the way to mend it.
 func (s Spec) Check() error {

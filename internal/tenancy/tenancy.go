@@ -8,6 +8,7 @@ package tenancy
 import (
 	"errors"
 	"fmt"
+	"net/mail"
 	"regexp"
 	"slices"
 	"strings"
@@ -92,6 +93,12 @@ func (s Settings) check() []error {
 	for field, policy := range s.Roster.Edits {
 		if policy != "keep" && policy != "overwrite" {
 			faults = append(faults, fmt.Errorf("settings.roster.edits %s: %q is neither keep nor overwrite", field, policy))
+		}
+	}
+	for i, c := range s.Joining.Contacts {
+		// The address is a person's: a fault names its place alone.
+		if a, err := mail.ParseAddress(c.Email); err != nil || a.Address != c.Email {
+			faults = append(faults, fmt.Errorf("settings.joining.contacts, number %d: email is no address; an example: maija.meri@inkoo.example", i+1))
 		}
 	}
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,6 +11,7 @@ import (
 
 	"digione/cmd/internal/installation"
 	"digione/cmd/tenantctl/kit"
+	"digione/internal/app/identity"
 	"digione/internal/tenancy"
 )
 
@@ -30,22 +29,42 @@ func NewApply(k *kit.Kit) *cobra.Command {
 		Use:   "apply -f FILE|FOLDER",
 		Short: "Bring tenants to what their manifests say",
 		Long: `Create the tenants that the manifests describe and bring those that stand to
-their description. Nothing is ever deleted; a tenant without a manifest stays as
-it is. Applying twice changes nothing. On a terminal it asks before it changes.`,
+their description: names, hosts, settings, sign-in providers, and the waves of
+schools of a joining that has started. Nothing is ever deleted; a tenant or a
+provider without a manifest stays as it is. Applying twice changes nothing. On a
+terminal it asks before it changes.`,
 		Example: `  tenantctl apply -f tenants/ --dry-run
   tenantctl apply -f tenants/vantaa.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if len(o.files) == 0 {
-				return kit.Usage("-f is missing: name a manifest or a folder of manifests")
-			}
 			return applyRun(cmd, o)
 		},
 	}
-	cmd.Flags().StringSliceVarP(&o.files, "filename", "f", nil, "manifest, or folder of manifests (*.yaml, *.yml)")
+	o.flag(cmd)
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be done, change nothing")
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	return cmd
+}
+
+// NewPlan returns "plan", which is apply with --dry-run.
+func NewPlan(k *kit.Kit) *cobra.Command {
+	o := &applyOptions{Kit: k, dryRun: true}
+	cmd := &cobra.Command{
+		Use:   "plan -f FILE|FOLDER",
+		Short: "Say what apply would do, change nothing",
+		Long: `Say what apply would do with these manifests, as apply --dry-run does. Nothing is
+changed, and nothing is noted in the operator log.`,
+		Example: `  tenantctl plan -f tenants/
+  tenantctl plan -f tenants/vantaa.yaml -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return applyRun(cmd, o) },
+	}
+	o.flag(cmd)
+	return cmd
+}
+
+func (o *applyOptions) flag(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVarP(&o.files, "filename", "f", nil, "manifest, or folder of manifests (*.yaml, *.yml)")
 }
 
 // applied is what apply says of a tenant.
@@ -55,11 +74,16 @@ type applied struct {
 	Changes []tenancy.Change `json:"changes"`
 	Error   string           `json:"error"`
 
-	spec     tenancy.Spec
+	spec     described
 	existing *tenancy.Tenant
+	// What the changes are of.
+	catalogue, providers, waves bool
 }
 
 func applyRun(cmd *cobra.Command, o *applyOptions) error {
+	if len(o.files) == 0 {
+		return kit.Usage("-f is missing: name a manifest or a folder of manifests")
+	}
 	specs, err := readManifests(o.files)
 	if err != nil {
 		return &kit.Exit{Code: kit.ExitInvalid, Err: err}
@@ -71,7 +95,7 @@ func applyRun(cmd *cobra.Command, o *applyOptions) error {
 			if err != nil {
 				return err
 			}
-			return o.show(list)
+			return o.end(list)
 		})
 	}
 	return o.Change(ctx, cmd, "", func(in *installation.Installation) error {
@@ -94,19 +118,50 @@ func applyRun(cmd *cobra.Command, o *applyOptions) error {
 }
 
 func (o *applyOptions) execute(ctx context.Context, in *installation.Installation, list []*applied) error {
+	for _, a := range list {
+		if a.Error != "" { // found while comparing
+			continue
+		}
+		if err := o.bring(ctx, in, a); err != nil {
+			a.Error = err.Error()
+		}
+	}
+	return o.end(list)
+}
+
+// bring brings one tenant to its manifest. Killed anywhere, the next run finds
+// what is left.
+func (o *applyOptions) bring(ctx context.Context, in *installation.Installation, a *applied) error {
+	if a.Action == "create" || a.Action == "finish" {
+		t, err := provision(ctx, o.Kit, in, a.spec.Spec)
+		if err != nil {
+			return err
+		}
+		return a.spec.putProviders(ctx, in, t)
+	}
+	if a.catalogue {
+		if err := in.Operator.Update(ctx, *a.existing, a.spec.Spec); err != nil {
+			return err
+		}
+	}
+	if a.providers {
+		if err := a.spec.putProviders(ctx, in, *a.existing); err != nil {
+			return err
+		}
+	}
+	if a.waves {
+		return a.spec.planWaves(ctx, in, *a.existing, o.Actor)
+	}
+	return nil
+}
+
+// end shows what was or would be done; what cannot be is an error either way.
+func (o *applyOptions) end(list []*applied) error {
 	failed := 0
 	for _, a := range list {
-		var err error
-		switch a.Action {
-		case "create", "finish":
-			_, err = provision(ctx, o.Kit, in, a.spec)
-		case "update":
-			err = in.Operator.Update(ctx, *a.existing, a.spec)
-		}
-		if err != nil {
+		if a.Error != "" {
 			failed++
-			a.Error = err.Error()
-			o.Say("%s: %v", a.Tenant, err)
+			o.Say("%s: %s", a.Tenant, a.Error)
 		}
 	}
 	if err := o.show(list); err != nil {
@@ -121,7 +176,7 @@ func (o *applyOptions) execute(ctx context.Context, in *installation.Installatio
 	return errors.New("no tenant could be brought to its manifest; see above")
 }
 
-func (o *applyOptions) compare(ctx context.Context, in *installation.Installation, specs []tenancy.Spec) ([]*applied, error) {
+func (o *applyOptions) compare(ctx context.Context, in *installation.Installation, specs []described) ([]*applied, error) {
 	tenants, err := in.Operator.Tenants(ctx)
 	if err != nil {
 		return nil, err
@@ -129,22 +184,39 @@ func (o *applyOptions) compare(ctx context.Context, in *installation.Installatio
 	list := []*applied{}
 	for _, s := range specs {
 		a := &applied{Tenant: s.Slug, Action: "create", Changes: []tenancy.Change{}, spec: s}
-		for _, t := range tenants {
-			if t.Slug != s.Slug {
-				continue
+		if i := slices.IndexFunc(tenants, func(t tenancy.Tenant) bool { return t.Slug == s.Slug }); i >= 0 {
+			a.existing = &tenants[i]
+			a.Action = "finish"
+		}
+		if a.existing == nil || a.existing.State == tenancy.Provisioning {
+			for _, p := range s.providers {
+				a.Changes = append(a.Changes, identity.NewProvider(p))
 			}
-			a.existing = &t
-			if a.Action = "finish"; t.State != tenancy.Provisioning {
-				if a.Changes = tenancy.Diff(t, s); len(a.Changes) > 0 {
-					a.Action = "update"
-				} else {
-					a.Action = "none"
-				}
-			}
+		} else if err := a.differ(ctx, in); err != nil {
+			a.Error = err.Error()
 		}
 		list = append(list, a)
 	}
 	return list, nil
+}
+
+// differ compares a tenant that stands.
+func (a *applied) differ(ctx context.Context, in *installation.Installation) error {
+	a.Action = "none"
+	a.Changes = tenancy.Diff(*a.existing, a.spec.Spec)
+	a.catalogue = len(a.Changes) > 0
+	if !a.existing.State.Gone() {
+		providers, waves, err := a.spec.differences(ctx, in, *a.existing)
+		if err != nil {
+			return err
+		}
+		a.providers, a.waves = len(providers) > 0, len(waves) > 0
+		a.Changes = append(append(a.Changes, providers...), waves...)
+	}
+	if len(a.Changes) > 0 {
+		a.Action = "update"
+	}
+	return nil
 }
 
 func (o *applyOptions) show(list []*applied) error {
@@ -161,53 +233,4 @@ func (o *applyOptions) show(list []*applied) error {
 		rows = append(rows, []string{a.Tenant, a.Action, strings.Join(what, "; "), a.Error})
 	}
 	return o.Print(list, []string{"TENANT", "ACTION", "WHAT", "ERROR"}, rows)
-}
-
-// readManifests reads files and folders; a slug may stand once.
-func readManifests(names []string) ([]tenancy.Spec, error) {
-	var specs []tenancy.Spec
-	var faults []error
-	seen := map[string]string{}
-	for _, file := range expand(names, &faults) {
-		f, err := os.Open(file)
-		if err != nil {
-			faults = append(faults, err)
-			continue
-		}
-		list, err := tenancy.ReadManifest(f, file)
-		faults = append(faults, err, f.Close())
-		for _, s := range list {
-			if at := seen[s.Slug]; at != "" {
-				faults = append(faults, fmt.Errorf("%s: tenant %q stands in %s already", file, s.Slug, at))
-			}
-			seen[s.Slug] = file
-		}
-		specs = append(specs, list...)
-	}
-	err := errors.Join(faults...)
-	if err == nil && len(specs) == 0 {
-		err = fmt.Errorf("no manifest in %s; one ends in .yaml", strings.Join(names, ", "))
-	}
-	return specs, err
-}
-
-func expand(names []string, faults *[]error) []string {
-	var out []string
-	for _, n := range names {
-		fi, err := os.Stat(n)
-		if err != nil {
-			*faults = append(*faults, err)
-			continue
-		}
-		if !fi.IsDir() {
-			out = append(out, n)
-			continue
-		}
-		for _, pattern := range []string{"*.yaml", "*.yml"} {
-			found, _ := filepath.Glob(filepath.Join(n, pattern))
-			out = append(out, found...)
-		}
-	}
-	slices.Sort(out)
-	return out
 }

@@ -63,25 +63,28 @@ var neverLinks = []string{"email", "name", "given_name", "family_name", "middle_
 
 // Check reports the first thing that is wrong with a provider's settings.
 func (p Provider) Check() error {
-	wrong := func(format string, args ...any) error {
-		return fault.New(fault.Invalid, "error.invalid", "sign-in provider: "+format, args...)
-	}
-	switch {
-	case strings.TrimSpace(p.Name) == "" || len(p.Name) > 100:
-		return wrong("give it a name of at most 100 characters, such as Vantaan koulutunnus")
-	case p.ClientID == "" || p.Secret == "":
-		return wrong("the client's id and its secret are both needed")
-	case p.LinkClaim == "":
-		return wrong("name the claim that links, such as preferred_username")
-	case slices.Contains(neverLinks, p.LinkClaim):
-		return wrong("accounts are never linked by %s", p.LinkClaim)
-	case !slices.Contains([]LinkTo{ToUsername, ToSourcedID, ToOppijanumero, ToHetu}, p.LinkTo):
-		return wrong("link to %q: use username, sourced_id, oppijanumero or hetu", p.LinkTo)
-	}
-	if err := checkIssuer(p.Issuer); err != nil {
-		return wrong("%w", err)
+	if faults := p.Faults(); len(faults) > 0 {
+		return fault.New(fault.Invalid, "error.invalid", "sign-in provider: %w", faults[0])
 	}
 	return nil
+}
+
+// Faults returns everything that is wrong with a provider's settings.
+func (p Provider) Faults() (faults []error) {
+	wrong := func(is bool, format string, args ...any) {
+		if is {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	wrong(strings.TrimSpace(p.Name) == "" || len(p.Name) > 100, "give it a name of at most 100 characters, such as Vantaan koulutunnus")
+	wrong(p.ClientID == "" || p.Secret == "", "the client's id and its secret are both needed")
+	wrong(p.LinkClaim == "", "name the claim that links, such as preferred_username")
+	wrong(slices.Contains(neverLinks, p.LinkClaim), "accounts are never linked by %s", p.LinkClaim)
+	wrong(!slices.Contains([]LinkTo{ToUsername, ToSourcedID, ToOppijanumero, ToHetu}, p.LinkTo), "link to %q: use username, sourced_id, oppijanumero or hetu", p.LinkTo)
+	if err := checkIssuer(p.Issuer); err != nil {
+		faults = append(faults, err)
+	}
+	return faults
 }
 
 // checkIssuer accepts https, and plain http on this machine alone.

@@ -2,8 +2,11 @@ package identity
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,6 +48,51 @@ func PutProvider(ctx context.Context, tx tenancy.Write, ks *keys.Keyset, p Provi
 		return fmt.Errorf("put provider %s: %w", p.Issuer, err)
 	}
 	return nil
+}
+
+const sqlFindProviderOfClient = `
+select name, secret_cipher, scopes, link_claim, link_to, not enabled
+  from identity_provider
+ where issuer = @issuer
+   and client_id = @client_id`
+
+// NewProvider is the difference that a provider makes where there is none.
+func NewProvider(p Provider) tenancy.Change {
+	return tenancy.Change{Field: "provider " + p.ClientID, To: p.Name + ", " + p.Issuer}
+}
+
+// DiffProvider says what PutProvider would change. Of the secret it says only
+// that it is another one.
+func DiffProvider(ctx context.Context, tx tenancy.Read, ks *keys.Keyset, p Provider) ([]tenancy.Change, error) {
+	var is Provider
+	var sealed []byte
+	err := tx.QueryRow(ctx, sqlFindProviderOfClient, pgx.StrictNamedArgs{"issuer": p.Issuer, "client_id": p.ClientID}).
+		Scan(&is.Name, &sealed, &is.Scopes, &is.LinkClaim, &is.LinkTo, &is.Disabled)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return []tenancy.Change{NewProvider(p)}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find provider %s: %w", p.Issuer, err)
+	}
+	secret, err := ks.Open(sealed, secretContext)
+	if err != nil {
+		return nil, fmt.Errorf("open secret of %s: %w", p.Issuer, err)
+	}
+	var out []tenancy.Change
+	add := func(field, from, to string) {
+		if from != to {
+			out = append(out, tenancy.Change{Field: "provider " + p.ClientID + " " + field, From: from, To: to})
+		}
+	}
+	add("name", is.Name, p.Name)
+	add("scopes", strings.Join(is.scopes(), " "), strings.Join(p.scopes(), " "))
+	add("link_claim", is.LinkClaim, p.LinkClaim)
+	add("link_to", string(is.LinkTo), string(p.LinkTo))
+	add("disabled", strconv.FormatBool(is.Disabled), strconv.FormatBool(p.Disabled))
+	if subtle.ConstantTimeCompare(secret, []byte(p.Secret)) != 1 {
+		add("secret", "the one that is kept", "another")
+	}
+	return out, nil
 }
 
 const sqlListProviders = `select id, name from identity_provider where enabled order by name, id limit 20`

@@ -291,22 +291,32 @@ func (s *Service) Plan(ctx context.Context, t tenancy.Tenant, by Actor, waves []
 		return nil, err
 	}
 	return s.decide(ctx, t, func(st *State) ([]Event, error) {
-		if slices.EqualFunc(st.Waves, waves, func(a, b Wave) bool {
-			return a.Name == b.Name && a.Opens == b.Opens && slices.Equal(a.Schools, b.Schools)
-		}) {
-			return nil, nil
-		}
-		for _, open := range st.OpenWaves {
-			i := slices.IndexFunc(st.Waves, func(w Wave) bool { return w.Name == open })
-			j := slices.IndexFunc(waves, func(w Wave) bool { return w.Name == open })
-			if i >= 0 && (j < 0 || !slices.Equal(st.Waves[i].Schools, waves[j].Schools)) {
-				return nil, invalid("wave %s is open; its schools stay until it is rolled back", open)
-			}
+		changed, err := st.MayPlan(waves)
+		if err != nil || !changed {
+			return nil, err
 		}
 		e := by.event(Planned, s.Now())
 		e.Waves = waves
 		return []Event{e}, nil
 	})
+}
+
+// MayPlan tells whether other waves than the present ones would be planned, or
+// why they cannot be.
+func (s *State) MayPlan(waves []Wave) (changed bool, err error) {
+	if slices.EqualFunc(s.Waves, waves, func(a, b Wave) bool {
+		return a.Name == b.Name && a.Opens == b.Opens && slices.Equal(a.Schools, b.Schools)
+	}) {
+		return false, nil
+	}
+	for _, open := range s.OpenWaves {
+		i := slices.IndexFunc(s.Waves, func(w Wave) bool { return w.Name == open })
+		j := slices.IndexFunc(waves, func(w Wave) bool { return w.Name == open })
+		if i >= 0 && (j < 0 || !slices.Equal(s.Waves[i].Schools, waves[j].Schools)) {
+			return false, invalid("wave %s is open; its schools stay until it is rolled back", open)
+		}
+	}
+	return true, nil
 }
 
 // CheckWaves looks at a plan of waves: each has a name, a day and schools of its
