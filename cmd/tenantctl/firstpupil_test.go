@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +22,8 @@ import (
 	"digione/internal/app/roster/generate"
 	"digione/internal/tenancy"
 )
+
+var record = flag.String("record", "", "file to write the recording of TestFirstPupil to")
 
 // TestFirstPupil goes from a signed agreement to the first pupil signed in, by six
 // commands of two operators, with prepared files: manifest, agreement, roster, and
@@ -71,13 +75,17 @@ settings:
       - {name: pilotti, opens: %s, schools: [%s-o-001]}
 `, slug, c, issuer, time.Now().AddDate(0, 0, -1).Format(time.DateOnly), slug))
 
+	tape := &recording{plain: strings.NewReplacer(dir+"/", "", slug, "inkoo", issuer, "https://login.inkoo.example")}
 	began, commands := time.Now(), 0
 	command := func(want int, args ...string) {
 		t.Helper()
 		commands++
-		if a := s.run(args...); a.code != want {
+		at := time.Now()
+		a := s.run(args...)
+		if a.code != want {
 			t.Fatalf("%s: %s", strings.Join(args, " "), a)
 		}
+		tape.add(args, a, time.Since(at))
 	}
 	command(0, "apply", "-f", manifest)
 	command(0, "join", "start", slug, "--wave", "2027-spring")
@@ -89,6 +97,8 @@ settings:
 	if commands > 6 || time.Since(began) > 10*time.Minute {
 		t.Errorf("%d commands, %s", commands, time.Since(began))
 	}
+
+	tape.write(t, *record)
 
 	in, err := installation.OpenServing(context.Background(), settings.Settings{Data: s.data, HostSuffix: "localhost", MaxConns: 8})
 	if err != nil {
@@ -112,6 +122,42 @@ settings:
 	if !ok || tn.State != tenancy.Active {
 		t.Errorf("the tenant is %v", tn.State)
 	}
+}
+
+// recording is what stood on the terminal, for the documentation: an asciicast of
+// version 2, which asciinema plays.
+type recording struct {
+	plain *strings.Replacer
+	at    time.Duration
+	lines []string
+}
+
+func (r *recording) say(text string) {
+	b, _ := json.Marshal([]any{r.at.Seconds(), "o", strings.ReplaceAll(r.plain.Replace(text), "\n", "\r\n")}) // plain strings
+	r.lines = append(r.lines, string(b))
+}
+
+func (r *recording) add(args []string, a answer, took time.Duration) {
+	line := "$ tenantctl"
+	for _, arg := range args {
+		if strings.Contains(arg, " ") {
+			arg = `"` + arg + `"`
+		}
+		line += " " + arg
+	}
+	r.say(line + "\n")
+	r.at += took
+	r.say(a.out + a.err)
+	r.at += 2 * time.Second // to read
+}
+
+func (r *recording) write(t *testing.T, file string) {
+	t.Helper()
+	if file == "" {
+		return
+	}
+	head := `{"version": 2, "width": 150, "height": 50, "title": "From a signed agreement to the first pupil"}`
+	write(t, file, []byte(head+"\n"+strings.Join(r.lines, "\n")+"\n"))
 }
 
 func schoolYear(now time.Time) int {

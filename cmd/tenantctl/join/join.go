@@ -131,13 +131,30 @@ func view(t tenancy.Tenant, s *joining.State, today string) statusView {
 
 func today() string { return onboarding.Today(time.Now()).Format(time.DateOnly) }
 
-// say prints a tenant's state: one line of it, then what is due.
+// say prints a tenant's state: one line of it, then what is due by now.
 func say(k *kit.Kit, t tenancy.Tenant, s *joining.State) error {
 	v := view(t, s, today())
 	if k.JSON() {
 		return k.PrintJSON(v)
 	}
 	k.Say("%s  %s, stage %s (%s), %d of %d done", v.Tenant, v.State, v.Stage, v.Template, len(s.Status)-len(v.Due), len(s.Status))
+	now, all := s.Template.StageAt(s.Stage), len(v.Due)
+	v.Due = slices.DeleteFunc(v.Due, func(d dueView) bool {
+		return d.State == joining.Open && !d.Overdue && s.Template.StageAt(d.Stage) > now
+	})
+	if err := k.Print(v, dueHead, dueRows(v)); err != nil || len(v.Due) == all {
+		return err
+	}
+	k.Say("%d more in later stages: tenantctl join status %s", all-len(v.Due), v.Tenant)
+	return nil
+}
+
+// sayAll prints everything that is due.
+func sayAll(k *kit.Kit, t tenancy.Tenant, s *joining.State) error {
+	v := view(t, s, today())
+	if !k.JSON() {
+		k.Say("%s  %s, stage %s (%s), %d of %d done", v.Tenant, v.State, v.Stage, v.Template, len(s.Status)-len(v.Due), len(s.Status))
+	}
 	return k.Print(v, dueHead, dueRows(v))
 }
 
@@ -237,7 +254,7 @@ func newStatus(k *kit.Kit) *cobra.Command {
 						if err != nil {
 							return err
 						}
-						return say(k, t, s)
+						return sayAll(k, t, s)
 					})
 				}
 				p, err := open(ctx, k, in)

@@ -12,9 +12,9 @@ import (
 
 // Facts are what joining asks of a tenant's people and how they sign in.
 type Facts struct {
-	Issuers   []string // of the enabled providers
-	Staff     int      // staff who signed in since the day asked for
-	Learners  int      // learners likewise
+	Issuers  []string // of the enabled providers
+	Staff    int      // staff who signed in since the day asked for
+	Learners int      // learners likewise
 	// Guardians of learners in open schools: those who signed in since then, and all.
 	Guardians    int
 	AllGuardians int

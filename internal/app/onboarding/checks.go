@@ -287,6 +287,9 @@ func (f *Facts) success(ctx context.Context, t tenancy.Tenant, r joining.Require
 }
 
 func (f *Facts) reach(ctx context.Context, t tenancy.Tenant, r joining.Requirement, s *joining.State) (joining.Measurement, error) {
+	if err := f.DB.Refresh(ctx); err != nil { // a wave may have opened a moment ago
+		return joining.Measurement{}, err
+	}
 	p, err := f.people(ctx, t, 365)
 	if err != nil || len(s.OpenWaves) == 0 || p.AllGuardians == 0 {
 		return found("noguardians"), err

@@ -273,7 +273,7 @@ func (s *Service) Reopen(ctx context.Context, t tenancy.Tenant, by Actor, what, 
 		}
 		e := by.event(Reopened, s.Now())
 		e.Reason = reason
-		if st.Template.stage(what) >= 0 {
+		if st.Template.StageAt(what) >= 0 {
 			e.Stage = what
 		} else if _, err := st.find(what); err != nil {
 			return nil, fmt.Errorf("%q is no stage either: %w", what, err)
@@ -449,7 +449,7 @@ func (s *Service) Check(ctx context.Context, t tenancy.Tenant, stage string) (*S
 	if err != nil {
 		return nil, err
 	}
-	if stage != "" && st.Template.stage(stage) < 0 {
+	if stage != "" && st.Template.StageAt(stage) < 0 {
 		return nil, invalid("stage %q is not in %s", stage, st.Template.ID)
 	}
 	found := map[string]Measurement{}
@@ -500,8 +500,8 @@ func (s *State) MayOpen(at int, today string) (why string) {
 		return "opens " + w.Opens
 	}
 	for _, st := range s.Status {
-		stage := s.Template.Stages[s.Template.stage(st.Stage)]
-		if s.Template.stage(st.Stage) >= s.pilot() && at == 0 {
+		stage := s.Template.Stages[s.Template.StageAt(st.Stage)]
+		if s.Template.StageAt(st.Stage) >= s.pilot() && at == 0 {
 			break
 		}
 		if stage.Opens == OpensAll || st.Kind == Waves || st.Passed() || (at == 0 && st.NeedsOpen) {
@@ -526,23 +526,33 @@ func (s *Service) Advance(ctx context.Context, t tenancy.Tenant) (*State, error)
 	if _, err := s.Check(ctx, t, ""); err != nil {
 		return nil, err
 	}
-	today := s.Now().In(helsinki).Format(time.DateOnly)
-	for {
-		opened := false
-		st, err := s.decide(ctx, t, func(st *State) ([]Event, error) {
-			w, at, ok := st.NextWave()
-			if !ok || st.MayOpen(at, today) != "" {
-				return nil, nil
-			}
-			opened = true
-			e := Actor{Account: "digione", Side: System}.event(Opened, s.Now())
-			e.Wave = w.Name
-			return []Event{e}, nil
-		})
-		if err != nil || !opened {
-			return st, err
+	for any := false; ; any = true {
+		st, opened, err := s.openNext(ctx, t)
+		switch {
+		case err != nil:
+			return nil, err
+		case opened:
+		case any: // what could not be measured while the schools were closed
+			return s.Check(ctx, t, "")
+		default:
+			return st, nil
 		}
 	}
+}
+
+// openNext opens the next wave if its day has come and nothing is in its way.
+func (s *Service) openNext(ctx context.Context, t tenancy.Tenant) (st *State, opened bool, err error) {
+	today := s.Now().In(helsinki).Format(time.DateOnly)
+	st, err = s.decide(ctx, t, func(st *State) ([]Event, error) {
+		w, at, ok := st.NextWave()
+		if opened = ok && st.MayOpen(at, today) == ""; !opened {
+			return nil, nil
+		}
+		e := Actor{Account: "digione", Side: System}.event(Opened, s.Now())
+		e.Wave = w.Name
+		return []Event{e}, nil
+	})
+	return st, opened, err
 }
 
 var helsinki = func() *time.Location {

@@ -196,10 +196,10 @@ func (s *State) apply(ts Templates, e Event) error {
 		s.Template = t
 		s.fill(s.Status)
 	case Reopened:
-		from := s.Template.stage(e.Stage)
+		from := s.Template.StageAt(e.Stage)
 		for i := range s.Status {
 			st := &s.Status[i]
-			at := s.Template.stage(st.Stage)
+			at := s.Template.StageAt(st.Stage)
 			if st.ID == e.Requirement || (from >= 0 && at >= from) || (e.Requirement != "" && at > s.stageOf(e.Requirement)) {
 				*st = Status{Requirement: st.Requirement, Stage: st.Stage, Due: st.Due, State: Open, Reason: e.Reason, At: e.At}
 			}
@@ -316,8 +316,8 @@ func (s *State) StageDone(stage string) bool {
 
 // red tells whether a gate up to the present stage was measured and found wanting.
 func (s *State) red() bool {
-	now := s.Template.stage(s.Stage)
-	return slices.ContainsFunc(s.Status, func(st Status) bool { return st.State == Red && s.Template.stage(st.Stage) <= now })
+	now := s.Template.StageAt(s.Stage)
+	return slices.ContainsFunc(s.Status, func(st Status) bool { return st.State == Red && s.Template.StageAt(st.Stage) <= now })
 }
 
 // Opening is which schools are open to their people.

@@ -187,8 +187,8 @@ func (t Template) Find(requirement string) (r Requirement, stage int, ok bool) {
 	return Requirement{}, 0, false
 }
 
-// stage returns a stage's place, or -1.
-func (t Template) stage(id string) int {
+// StageAt returns a stage's place, or -1.
+func (t Template) StageAt(id string) int {
 	return slices.IndexFunc(t.Stages, func(s Stage) bool { return s.ID == id })
 }
 
