@@ -251,15 +251,16 @@ func welcome(in *installation.Installation, db *tenancy.DB, p ports, empty bool)
 	}
 	fmt.Fprintf(&b, `
 Sign in with any of these names (for a municipality, any username of its roster); no password.
-Mail that would have been sent: http://localhost:%[1]d
+Mail that would have been sent: http://localhost:%[1]d (its server: localhost:%[3]d)
 
 Try next, in another terminal:
   %[2]s tenant list
   bin/tenantctl roster generate --tenant inkoo --learners 620 --seed 13 --name-fi Inkoo --name-sv Ingå --municipality-code 149 --mutate 2%% --out /tmp/night.zip
   %[2]s roster plan inkoo /tmp/night.zip
+  %[2]s join remind --smtp localhost:%[3]d --mail-from digione@digione.test --tiera-mail tiera@digione.test
   %[2]s verify isolation
 
 Ctrl-C stops everything; nothing is lost.
-`, p.mailPage, tenantctl)
+`, p.mailPage, tenantctl, p.smtp)
 	fmt.Print(b.String())
 }

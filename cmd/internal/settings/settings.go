@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/mail"
 	"net/url"
 	"os"
 	"os/user"
@@ -46,6 +47,9 @@ type Settings struct {
 	SessionIdle        time.Duration `mapstructure:"session-idle"`
 	SessionLife        time.Duration `mapstructure:"session-life"`
 	LogLevel           string        `mapstructure:"log-level"`
+	SMTP               string        `mapstructure:"smtp"`
+	MailFrom           string        `mapstructure:"mail-from"`
+	TieraMail          string        `mapstructure:"tiera-mail"`
 }
 
 type option struct {
@@ -82,7 +86,15 @@ var (
 		{"session-idle", time.Hour, "a session ends after this time without use"},
 		{"session-life", 12 * time.Hour, "a session ends after this time anyway"},
 	}
+	mailing = []option{
+		{"smtp", "", "mail server, as HOST:PORT"},
+		{"mail-from", "", "address that mail comes from"},
+		{"tiera-mail", "", "address for what waits for Tiera; without it Tiera is not written to"},
+	}
 )
+
+// MailFlags adds the flags of a command that sends mail.
+func MailFlags(fs *pflag.FlagSet) { add(fs, mailing) }
 
 // Flags adds the flags of both programs, and with serve those of serving.
 func Flags(fs *pflag.FlagSet, serve bool) {
@@ -91,6 +103,10 @@ func Flags(fs *pflag.FlagSet, serve bool) {
 	if serve {
 		list = slices.Concat(shared, serving)
 	}
+	add(fs, list)
+}
+
+func add(fs *pflag.FlagSet, list []option) {
 	for _, o := range list {
 		switch v := o.value.(type) {
 		case string:
@@ -113,7 +129,7 @@ func Read(fs *pflag.FlagSet) (Settings, error) {
 	v.SetEnvPrefix("DIGIONE")
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
 	v.AutomaticEnv()
-	for _, o := range slices.Concat(shared, serving) {
+	for _, o := range slices.Concat(shared, serving, mailing) {
 		v.SetDefault(o.name, o.value)
 	}
 	if err := v.BindPFlags(fs); err != nil {
@@ -173,7 +189,13 @@ func (s Settings) Validate() error {
 	}
 	given := s.OperatorIssuer != ""
 	add(given != (s.OperatorClientID != "") || given != (s.OperatorSecretFile != ""), "--operator-issuer, --operator-client-id and --operator-client-secret-file belong together; give all three or none")
-	for name, addr := range map[string]string{"listen": s.Listen, "metrics-listen": s.MetricsListen} {
+	for name, a := range map[string]string{"mail-from": s.MailFrom, "tiera-mail": s.TieraMail} {
+		if a != "" {
+			_, err := mail.ParseAddress(a)
+			add(err != nil, "--%s is no address; an example: ei-vastausta@digione.example", name)
+		}
+	}
+	for name, addr := range map[string]string{"listen": s.Listen, "metrics-listen": s.MetricsListen, "smtp": s.SMTP} {
 		if addr != "" {
 			_, _, err := net.SplitHostPort(addr)
 			add(err != nil, "--%s %q is no address; an example: 127.0.0.1:8080", name, addr)

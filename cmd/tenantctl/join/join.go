@@ -30,7 +30,7 @@ measured, or attested by someone with a name and evidence; a waiver needs a
 reason and a second person. Where it stands is derived from an append-only log.`,
 	}
 	cmd.AddCommand(newStart(k), newStatus(k), newCheck(k), newAttest(k), newApprove(k), newWaive(k), newReopen(k), newAdvance(k),
-		newPause(k), newResume(k), newRollBack(k), newMoveTemplate(k), newReport(k))
+		newPause(k), newResume(k), newRollBack(k), newMoveTemplate(k), newReport(k), newRemind(k))
 	return cmd
 }
 
