@@ -19,22 +19,19 @@ import (
 	"digione/internal/tenancy/transfer"
 )
 
-// archived is an installation whose server archives its WAL, with a folder for
-// copies that the server's user can enter.
-func archived(t *testing.T) (s *shell, dir string) {
+// apart is an installation of the test's own, and the folder that its server's
+// user can enter; the data folder is below.
+func apart(t *testing.T, settings ...string) (s *shell, dir string) {
 	t.Helper()
 	dir, err := folder()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"wal", "work"} {
-		if err := errors.Join(os.Mkdir(filepath.Join(dir, name), 0o777), os.Chmod(filepath.Join(dir, name), 0o777)); err != nil {
-			t.Fatal(err)
-		}
-	}
 	data := filepath.Join(dir, "data")
-	server, err := embedded.Start(context.Background(), data, embedded.Options{Settings: []string{"archive_mode=on",
-		"archive_command=test ! -f " + dir + "/wal/%f && cp %p " + dir + "/wal/%f", "shared_buffers=32MB"}})
+	for i, setting := range settings {
+		settings[i] = strings.ReplaceAll(setting, "DIR", dir)
+	}
+	server, err := embedded.Start(context.Background(), data, embedded.Options{Settings: append(settings, "shared_buffers=32MB")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +116,12 @@ func canonical(t *testing.T, file string) map[string]string {
 
 func TestPointInTime(t *testing.T) {
 	t.Parallel()
-	s, dir := archived(t)
+	s, dir := apart(t, "archive_mode=on", "archive_command=test ! -f DIR/wal/%f && cp %p DIR/wal/%f")
+	for _, name := range []string{"wal", "work"} {
+		if err := errors.Join(os.Mkdir(filepath.Join(dir, name), 0o777), os.Chmod(filepath.Join(dir, name), 0o777)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	slug, twin := s.filled("aika"), s.filled("muu")
 	s.backup(filepath.Join(dir, "base"))
 	for _, town := range []string{slug, twin} {
