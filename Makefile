@@ -75,6 +75,10 @@ golden: snapshot docs ## write all golden files anew
 	$(GO) test ./internal/app -run TestRoutes -update
 	$(GO) test ./internal/app/roster/oneroster -update
 
+.PHONY: pitr
+pitr: setup ## show a restore of one tenant to a moment, from a base backup and WAL
+	$(GO) test ./cmd/tenantctl -run TestPointInTime -count 1 -v
+
 .PHONY: bench
 bench: ## measure tenant access, provisioning, migrations and imports against their limits
 	$(GO) test -tags bench -run 'TestBench' -count 1 -v -timeout 40m ./internal/tenancy

@@ -120,13 +120,15 @@ func removeData(dir, cluster string) error {
 type shell struct {
 	*testing.T
 	data string
+	dsn  string
 	mu   sync.Mutex
 	said strings.Builder
 }
 
 func newShell(t *testing.T) *shell {
 	t.Helper()
-	return &shell{T: t, data: house.open(t)}
+	dir := house.open(t)
+	return &shell{T: t, data: dir, dsn: house.server.DSN()}
 }
 
 // answer is what a command has left.

@@ -12,11 +12,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// asked asks the house's database for one text.
+// asked asks the database for one text.
 func (s *shell) asked(sql string, args ...any) (out string) {
 	s.Helper()
 	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, house.server.DSN())
+	conn, err := pgx.Connect(ctx, s.dsn)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -508,40 +508,6 @@ func newRollBack(k *kit.Kit) *cobra.Command {
 		})
 }
 
-func newAdvance(k *kit.Kit) *cobra.Command {
-	return &cobra.Command{
-		Use:   "advance TENANT",
-		Short: "Run every automatic step until someone is needed",
-		Long: `Measure what can be measured, open the waves of schools whose day has come, and
-stop where someone is needed: exit 8, and the list says who. Running it again is safe.`,
-		Example: "  tenantctl join advance vantaa",
-		Args:    kit.Exactly("TENANT"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
-				if err := plan(ctx, p, t, k); err != nil {
-					return err
-				}
-				s, err := p.Advance(ctx, t)
-				if err != nil {
-					return err
-				}
-				if err := say(k, t, s); err != nil || s.State == joining.Live {
-					return err
-				}
-				due := s.Due()
-				who := []string{}
-				for _, d := range due {
-					if w := d.Waits(); !slices.Contains(who, w) {
-						who = append(who, w)
-					}
-				}
-				return &kit.Exit{Code: kit.ExitHeld, Err: fmt.Errorf("%s is in stage %s; %d requirements wait for %s, the first is %s by %s",
-					t.Slug, s.Stage, len(due), strings.Join(who, " and "), due[0].ID, due[0].Due.Format(time.DateOnly))}
-			})
-		},
-	}
-}
-
 func newMoveTemplate(k *kit.Kit) *cobra.Command {
 	var to string
 	var dry bool

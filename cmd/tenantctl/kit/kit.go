@@ -116,23 +116,29 @@ func (k *Kit) With(ctx context.Context, f func(*installation.Installation) error
 // Change runs f as a change that the operator log holds: begin, end and outcome.
 func (k *Kit) Change(ctx context.Context, cmd *cobra.Command, tenant string, f func(*installation.Installation) error) error {
 	return k.With(ctx, func(in *installation.Installation) error {
-		ended, err := in.Operator.Began(ctx, k.Actor, strings.TrimPrefix(cmd.CommandPath(), "tenantctl "), tenant)
-		if err != nil {
-			return err
-		}
-		err = f(in)
-		outcome, detail := tenancy.Done, ""
-		switch Code(err) {
-		case 0:
-		case ExitHeld:
-			outcome, detail = tenancy.Held, err.Error()
-		case ExitNotAllowed:
-			outcome, detail = tenancy.Refused, err.Error()
-		default:
-			outcome, detail = tenancy.Failed, err.Error()
-		}
-		return errors.Join(err, ended(outcome, detail))
+		return k.Log(ctx, in, cmd, tenant, func() error { return f(in) })
 	})
+}
+
+// Log runs f as Change does, in an installation that is open: for a command that
+// changes several tenants, each as a change of its own.
+func (k *Kit) Log(ctx context.Context, in *installation.Installation, cmd *cobra.Command, tenant string, f func() error) error {
+	ended, err := in.Operator.Began(ctx, k.Actor, strings.TrimPrefix(cmd.CommandPath(), "tenantctl "), tenant)
+	if err != nil {
+		return err
+	}
+	err = f()
+	outcome, detail := tenancy.Done, ""
+	switch Code(err) {
+	case 0:
+	case ExitHeld:
+		outcome, detail = tenancy.Held, err.Error()
+	case ExitNotAllowed:
+		outcome, detail = tenancy.Refused, err.Error()
+	default:
+		outcome, detail = tenancy.Failed, err.Error()
+	}
+	return errors.Join(err, ended(outcome, detail))
 }
 
 // Terminal tells whether w is a person's terminal.

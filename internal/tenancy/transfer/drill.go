@@ -127,6 +127,36 @@ func (s *Service) clearDrills(ctx context.Context, id tenancy.ID) error {
 	return nil
 }
 
+const sqlDue = `
+select t.id
+  from control.tenant t
+       left join control.drill d on d.tenant = t.id
+ where t.state = 'active'
+ group by t.id, t.slug
+having coalesce(max(d.at) filter (where d.ok), '-infinity') < @before
+ order by max(d.at) nulls first, t.slug`
+
+// Due returns the active tenants without a good drill since a time: those never
+// drilled first, then by their last drill, so that one that always fails does not
+// keep the others waiting.
+func (s *Service) Due(ctx context.Context, before time.Time) ([]tenancy.Tenant, error) {
+	rows, err := s.Operator.Control().Query(ctx, sqlDue, pgx.StrictNamedArgs{"before": before})
+	if err != nil {
+		return nil, fmt.Errorf("list due drills: %w", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("list due drills: %w", err)
+	}
+	list := make([]tenancy.Tenant, len(ids))
+	for i, id := range ids {
+		if list[i], err = s.Operator.Find(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
 const sqlInsertDrill = `
 insert into control.drill (tenant, at, ok, seconds, rows, objects, detail)
 values (@tenant, @at, @ok, @seconds, @rows, @objects, @detail)`
