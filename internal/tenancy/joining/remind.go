@@ -33,9 +33,9 @@ func (s *State) Reminders(t tenancy.Tenant, side string, today time.Time) (out [
 		switch {
 		case st.Waits() != side || st.Due.After(today.AddDate(0, 0, notice)):
 		case st.Due.Before(today):
-			out = append(out, Reminder{t, Overdue, st})
+			out = append(out, Reminder{t, Overdue, *st})
 		default:
-			out = append(out, Reminder{t, Soon, st})
+			out = append(out, Reminder{t, Soon, *st})
 		}
 	}
 	return out
