@@ -80,9 +80,9 @@ pitr: setup ## show a restore of one tenant to a moment, from a base backup and 
 	$(GO) test ./cmd/tenantctl -run TestPointInTime -count 1 -v
 
 .PHONY: bench
-bench: ## measure tenant access, provisioning, migrations and imports against their limits
+bench: ## measure tenant access, provisioning, migrations, imports and the board against their limits
 	$(GO) test -tags bench -run 'TestBench' -count 1 -v -timeout 40m ./internal/tenancy
-	$(GO) test -tags bench -run 'TestBench' -count 1 -v -timeout 20m ./internal/app/roster
+	$(GO) test -tags bench -run 'TestBench' -count 1 -v -timeout 20m ./internal/app/roster ./internal/app/onboarding
 
 .PHONY: clean
 clean: ## remove what was built; the data folder stays
