@@ -246,7 +246,9 @@ func TestSupportEnds(t *testing.T) {
 				w.Errorf("end: %d", got.status)
 			}
 		},
-		"the operator ended":       func(w *world, _ *browser, _ string) { w.check(w.env.Operator.EndAccount(w.Context(), w.account("paula"))) },
+		"the operator ended": func(w *world, _ *browser, _ string) {
+			w.check(w.env.Operator.EndAccount(w.Context(), w.account("paula")))
+		},
 		"the operator is a viewer": func(w *world, _ *browser, _ string) { w.list("paula", tenancy.RoleViewer) },
 		"another issuer": func(w *world, _ *browser, _ string) {
 			w.env.Exec(w.T, `update control.operator set issuer = 'https://other.example'`)
