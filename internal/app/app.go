@@ -16,6 +16,7 @@ import (
 	"digione/internal/app/operators"
 	"digione/internal/app/org"
 	"digione/internal/app/people"
+	"digione/internal/app/support"
 	"digione/internal/app/web"
 	"digione/internal/app/web/metrics"
 	"digione/internal/tenancy"
@@ -52,14 +53,16 @@ type App struct {
 func New(cfg Config) *App {
 	m := metrics.New()
 	sessions := identity.NewSessions(cfg.DB, cfg.Sessions)
-	r := web.New(web.Config{Tenants: cfg.DB, Sessions: sessions, TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies,
+	visits := support.Sessions{People: sessions, DB: cfg.DB, Issuer: cfg.Operators.Issuer}
+	r := web.New(web.Config{Tenants: cfg.DB, Sessions: visits, TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies,
 		Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: m.Observe})
-	identity.Routes(r, identity.Config{DB: cfg.DB, Sessions: sessions, Keys: cfg.Keyset, TLS: cfg.TLS, Log: cfg.Log})
+	identity.Routes(r, identity.Config{DB: cfg.DB, Sessions: sessions, Keys: cfg.Keyset, TLS: cfg.TLS, Log: cfg.Log, LeaveSupport: visits.Leave})
 	home.Routes(r, cfg.DB)
 	org.Routes(r, cfg.DB)
 	people.Routes(r, cfg.DB)
 	process, evidence := onboarding.Served(cfg.DB, cfg.Now), onboarding.Evidence{DB: cfg.DB, Store: cfg.Objects, Keyset: cfg.Keyset}
 	onboarding.Routes(r, cfg.DB, process, evidence)
+	support.Routes(r, visits)
 	site := operators.New(operators.Config{DB: cfg.DB, Host: cfg.Operators.Host, Issuer: cfg.Operators.Issuer, ClientID: cfg.Operators.ClientID,
 		Secret: cfg.Operators.Secret, TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies, Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: m.Observe})
 	onboarding.Desk(site, cfg.DB, process, evidence)

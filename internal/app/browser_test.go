@@ -241,6 +241,47 @@ func TestOperatorsBrowser(t *testing.T) {
 	}
 	do(t, ctx, "not found", chromedp.Navigate(at("/t/nosuch?kieli=fi")))
 	shoot(t, ctx, "ops-notfound")
+	supportVisit(t, ctx, w, at)
+}
+
+// supportVisit takes an operator into a municipality by a support grant, and then
+// its admin to the page that tells of it.
+func supportVisit(t *testing.T, ctx context.Context, w *town, at func(string) string) {
+	t.Helper()
+	do(t, ctx, "tenant", chromedp.Navigate(at("/t/alpha")))
+	do(t, ctx, "form", chromedp.WaitVisible(`#syy`))
+	do(t, ctx, "reason", chromedp.Evaluate[bool](`(() => { document.querySelector('#syy').value = 'Rehtori ei pääse kirjautumaan, palvelupyyntö 4711'; document.querySelector('#tunnit').value = '2'; return true })()`))
+	do(t, ctx, "ask", chromedp.Click(`form[action="/t/alpha/tuki"] button`))
+	do(t, ctx, "granted", chromedp.WaitVisible(`form[action$="/avaa"]`))
+	look(t, ctx, "support-tenant")
+	do(t, ctx, "open", chromedp.Click(`form[action$="/avaa"] button`))
+	do(t, ctx, "way in", chromedp.WaitVisible(`main a[href*="alpha.test"]`))
+	look(t, ctx, "support-entry")
+	do(t, ctx, "enter", chromedp.Click(`main a[href*="alpha.test"]`))
+	do(t, ctx, "inside", chromedp.WaitVisible(`.visit`))
+	look(t, ctx, "support-home")
+	for i, link := range []string{`main a[href^="/koulut/"]`, `main a[href^="/ryhmat/"]`, `main a[href^="/henkilot/"]`} {
+		do(t, ctx, "follow "+link, chromedp.Click(link))
+		do(t, ctx, "page", chromedp.WaitVisible(".visit"))
+		look(t, ctx, fmt.Sprintf("support-inside-%d", i))
+	}
+	do(t, ctx, "leave", chromedp.Evaluate[bool](`(() => { document.querySelector('form[action="/kirjaudu-ulos"]').requestSubmit(); return true })()`))
+	do(t, ctx, "way in", chromedp.Click(`main a[href*="/alku"]`))
+	do(t, ctx, "login page", chromedp.WaitVisible(`input[name=username]`))
+	do(t, ctx, "pick", chromedp.Evaluate[bool](fmt.Sprintf(pickUser, w.cast.Admin.Username)))
+	do(t, ctx, "navigation", chromedp.Click(`nav a[href="/tuki"]`))
+	do(t, ctx, "list", chromedp.WaitVisible(`main table`))
+	text := do(t, ctx, "text", chromedp.Evaluate[string](`document.querySelector('main').innerText`))
+	for _, want := range []string{"Paula Operaattori", "palvelupyyntö 4711", "katselua"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the municipality's page lacks %q:\n%s", want, text)
+		}
+	}
+	look(t, ctx, "support-own")
+	for _, lang := range []string{"sv", "en"} {
+		do(t, ctx, lang, chromedp.Navigate(fmt.Sprintf("http://alpha.test:%d/tuki?kieli=%s", w.port, lang)))
+		look(t, ctx, "support-own-"+lang)
+	}
 }
 
 // TestJoiningBrowser takes a municipality's admin and an operator through joining:

@@ -50,7 +50,8 @@ type Catalogue struct {
 const sqlTenants = `
 select t.id, t.slug, t.kind, t.name_fi, t.name_sv, t.name_en, coalesce(t.municipality_code, ''), coalesce(t.business_id, ''),
        coalesce(t.organisation_oid, ''), t.cell, t.schema_name, t.role_name, t.ring, t.state, t.schema_version,
-       t.settings, t.routable_at, t.created_at, t.keyset, (select o.opening from control.tenant_opening o where o.tenant = t.id), c.login_role, c.pool_size,
+       t.settings, t.routable_at, t.created_at, t.keyset, (select o.opening from control.tenant_opening o where o.tenant = t.id),
+       exists (select from control.support_grant g where g.tenant = t.id), c.login_role, c.pool_size,
        coalesce((select array_agg(h.host order by h.host) from control.tenant_host h where h.tenant = t.id), '{}')
   from control.tenant t
   join control.cell c on c.name = t.cell`
@@ -187,7 +188,7 @@ func tenants(ctx context.Context, q querier, only ...string) ([]*entry, error) {
 		var settings, opening []byte
 		err := r.Scan(&e.ID, &e.Slug, &e.Kind, &e.NameFi, &e.NameSv, &e.NameEn, &e.MunicipalityCode, &e.BusinessID,
 			&e.OrganisationOID, &e.Cell, &e.Schema, &e.Role, &e.Ring, &e.State, &e.SchemaVersion,
-			&settings, &e.RoutableAt, &e.CreatedAt, &e.keyset, &opening, &e.cellRole, &e.cellSize, &e.Hosts)
+			&settings, &e.RoutableAt, &e.CreatedAt, &e.keyset, &opening, &e.Supported, &e.cellRole, &e.cellSize, &e.Hosts)
 		if err != nil {
 			return nil, err
 		}

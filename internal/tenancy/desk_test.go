@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/dbtest"
@@ -68,18 +70,83 @@ select coalesce(string_agg(c.relname || ' ' || p, ', ' order by c.relname, p), '
  cross join unnest('{select,insert,update,delete,truncate}'::text[]) p
  where c.relnamespace = 'control'::regnamespace
    and c.relkind in ('r', 'p', 'v', 'm')
-   and c.relname like 'operator%'
+   and (c.relname like 'operator%' or c.relname like 'support%')
    and has_table_privilege(r.oid, c.oid, p)`
 
 func TestDeskMayDoNoMore(t *testing.T) {
 	t.Parallel()
 	e := dbtest.New(t)
 	want := "operator select, operator_log insert, operator_log select, operator_session delete, operator_session insert, operator_session select, " +
-		"operator_sign_in delete, operator_sign_in insert, operator_sign_in select"
+		"operator_sign_in delete, operator_sign_in insert, operator_sign_in select, support_entry delete, support_entry insert, support_entry select, " +
+		"support_grant insert, support_grant select, support_session delete, support_session insert, support_session select"
 	if got := line(t, e.DSN, sqlControl); got != want {
 		t.Errorf("the application may: %s", got)
 	}
 	isolated(t, e.Operator)
+}
+
+// A support grant can be ended once, and nothing else of it can change: the owner
+// itself is stopped.
+func TestSupportGrantStays(t *testing.T) {
+	t.Parallel()
+	e := dbtest.New(t)
+	ctx := context.Background()
+	who, err := e.Operator.PutAccount(ctx, tenancy.OperatorAccount{Issuer: "https://login.example", Subject: "s1", Name: "Maija", Role: tenancy.RoleOperator, AddedBy: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	desk, err := e.DB.Desk()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	g := tenancy.SupportGrant{ID: uuid.New(), Tenant: dbtest.Alpha, Operator: who.ID, OperatorName: who.Name, Reason: "ten letters", StartsAt: now, EndsAt: now.Add(8 * time.Hour)}
+	for name, spoil := range map[string]func(*tenancy.SupportGrant){
+		"too long": func(g *tenancy.SupportGrant) { g.EndsAt = g.EndsAt.Add(time.Second) }, "backwards": func(g *tenancy.SupportGrant) { g.EndsAt = g.StartsAt },
+		"no reason": func(g *tenancy.SupportGrant) { g.Reason = "short" }, "nobody": func(g *tenancy.SupportGrant) { g.Operator = uuid.New() },
+	} {
+		bad := g
+		if spoil(&bad); desk.BeginSupport(ctx, bad) == nil {
+			t.Errorf("%s was granted", name)
+		}
+	}
+	if err := desk.BeginSupport(ctx, g); err != nil {
+		t.Fatal(err)
+	}
+	const one = ` where id = $1`
+	for _, q := range []string{`update control.support_grant set reason = 'other reason'` + one, `update control.support_grant set ends_at = ends_at - interval '1 s', ended_at = now()` + one,
+		`delete from control.support_grant` + one} {
+		for side, exec := range map[string]func() error{
+			"owner":       func() error { return byOwner(ctx, e.DSN, q, g.ID) },
+			"application": func() error { _, err := desk.Control().Exec(ctx, q, g.ID); return err },
+		} {
+			if exec() == nil {
+				t.Errorf("%s: %s", side, q)
+			}
+		}
+	}
+	if err := byOwner(ctx, e.DSN, `truncate control.support_grant cascade`); err == nil {
+		t.Error("emptied")
+	}
+	for i, want := range []bool{true, false} {
+		if done, err := desk.EndSupport(ctx, dbtest.Alpha, who.ID, g.ID, now.Add(time.Minute)); err != nil || done != want {
+			t.Errorf("end %d: %v %v", i, done, err)
+		}
+	}
+	if err := byOwner(ctx, e.DSN, `update control.support_grant set ended_at = null`+one, g.ID); err == nil {
+		t.Error("begun again")
+	}
+	isolated(t, e.Operator)
+}
+
+func byOwner(ctx context.Context, dsn, q string, args ...any) error {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, q, args...)
+	return err
 }
 
 func TestOperatorsHostIsKept(t *testing.T) {

@@ -171,6 +171,8 @@ grant select on control.cluster, control.cell, control.tenant, control.tenant_ho
 grant select, insert, update (seen_at), delete on control.operator_session to $app;
 grant select, insert, delete on control.operator_sign_in to $app;
 grant select, insert on control.operator_log to $app;
+grant select, insert, update (ended_at) on control.support_grant to $app;
+grant select, insert, delete on control.support_entry, control.support_session to $app;
 grant select, insert on control.join_event to $app;
 grant select, insert, update, delete on control.tenant_opening to $app;
 insert into control.cluster (id, dsn_ref) values ('main', 'env:DIGIONE_DATABASE_URL') on conflict do nothing;`

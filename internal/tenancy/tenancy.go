@@ -57,6 +57,8 @@ type Tenant struct {
 	CreatedAt        time.Time  `json:"created_at"`
 	// Opening is nil for a tenant that is wholly open.
 	Opening *Opening `json:"opening,omitempty"`
+	// Supported says that an operator has, or has had, a support grant.
+	Supported bool `json:"-"`
 
 	keyset []byte
 }

@@ -22,12 +22,16 @@ const (
 	Person  = "person"
 	Search  = "search"  // has no target
 	Session = "session" // nor has this: who signed in or out is the actor
+	Page    = "page"    // nor has this: an operator looked at a page on a support visit
 )
 
-// Entry is one view or change of one or more targets by a person.
+// Entry is one view or change of one or more targets by a person, or by an operator.
 type Entry struct {
-	At      time.Time
-	Actor   uuid.UUID // uuid.Nil when it is not known who it was
+	At    time.Time
+	Actor uuid.UUID // uuid.Nil when it is not known who it was
+	// Support says that the actor is an operator on a support visit; Reason is then
+	// the grant's id.
+	Support bool
 	Action  string
 	Kind    string
 	Targets []uuid.UUID

@@ -12,7 +12,7 @@ import (
 
 const sqlInsertEvents = `
 insert into audit_event (id, at, actor, actor_kind, action, target, target_kind, reason, request)
-select e.id, @at, @actor::uuid, case when @actor::uuid is null then 'system' else 'person' end, @action, e.target, @kind, @reason, @request
+select e.id, @at, @actor::uuid, case when @actor::uuid is null then 'system' when @support::bool then 'operator' else 'person' end, @action, e.target, @kind, @reason, @request
   from unnest(@ids::uuid[], @targets::uuid[]) as e (id, target)`
 
 // Viewed records that the actor saw each target once. Without targets there is
@@ -45,15 +45,15 @@ func insert(ctx context.Context, tx tenancy.Write, e Entry) error {
 	}
 	_, err := tx.Exec(ctx, sqlInsertEvents, pgx.StrictNamedArgs{
 		"ids": ids, "targets": targets, "at": e.At, "actor": actor, "action": e.Action,
-		"kind": e.Kind, "reason": e.Reason, "request": e.Request,
+		"kind": e.Kind, "reason": e.Reason, "request": e.Request, "support": e.Support,
 	})
 	return err
 }
 
-// distinct returns each target once; a search or a session is one event on no
-// target.
+// distinct returns each target once; a search, a session or a page is one event on
+// no target.
 func distinct(e Entry) []*uuid.UUID {
-	if e.Kind == Search || e.Kind == Session {
+	if e.Kind == Search || e.Kind == Session || e.Kind == Page {
 		return []*uuid.UUID{nil}
 	}
 	seen := map[uuid.UUID]bool{}

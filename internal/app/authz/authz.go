@@ -69,6 +69,10 @@ func RoleOf(word, unitKind string) (Role, bool) {
 	return r, ok
 }
 
+// Support is an operator on a support visit in a municipality, by a grant that the
+// municipality sees: it looks at what its admins look at, and changes nothing.
+const Support Role = "support"
+
 // Grant is a role at a unit and all units below it.
 type Grant struct {
 	Role  Role
@@ -91,7 +95,7 @@ func (a Actor) SignedIn() bool { return a.Person != uuid.Nil }
 // is a guardian.
 func (a Actor) Roles() []Role {
 	var out []Role
-	for _, r := range []Role{Operator, Viewer, Admin, Principal, Teacher, Guardian, Learner} {
+	for _, r := range []Role{Operator, Viewer, Support, Admin, Principal, Teacher, Guardian, Learner} {
 		if a.Has(r) {
 			out = append(out, r)
 		}

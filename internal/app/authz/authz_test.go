@@ -76,6 +76,8 @@ func TestRules(t *testing.T) {
 		authz.Principal: {authz.PersonRead: {"in unit", "self"}, authz.GroupRead: {"in unit"}, authz.SchoolRead: {"in unit"}},
 		authz.Admin: {authz.PersonRead: {"child", "elsewhere", "in group", "in unit", "self"}, authz.GroupRead: {"child", "elsewhere", "in group", "in unit", "self"},
 			authz.SchoolRead: {"child", "elsewhere", "in group", "in unit", "self"}, authz.PersonSearch: {"child", "elsewhere", "in group", "in unit", "self"}},
+		authz.Support: {authz.PersonRead: {"child", "elsewhere", "in group", "in unit", "self"}, authz.GroupRead: {"child", "elsewhere", "in group", "in unit", "self"},
+			authz.SchoolRead: {"child", "elsewhere", "in group", "in unit", "self"}, authz.PersonSearch: {"child", "elsewhere", "in group", "in unit", "self"}},
 	} {
 		a := authz.Actor{Person: me, Grants: []authz.Grant{{Role: role, Unit: unit, Units: []uuid.UUID{unit}}}}
 		switch role {
@@ -99,6 +101,24 @@ func TestRules(t *testing.T) {
 				t.Errorf("%s may %s: %v", role, act, a.May(act))
 			}
 		}
+	}
+}
+
+// An operator on a support visit does what is written for them, and nothing that is
+// anyone's.
+func TestSupport(t *testing.T) {
+	t.Parallel()
+	a := authz.Actor{Person: uuid.New(), Grants: []authz.Grant{{Role: authz.Support}}}
+	for act, want := range map[authz.Action]bool{
+		authz.HomeRead: true, authz.SessionEnd: true, authz.Public: true, authz.SelfRead: false, authz.Joining: false, authz.SupportRead: false,
+		authz.FleetRead: false, authz.FleetChange: false, "nothing": false,
+	} {
+		if a.May(act) != want {
+			t.Errorf("%s: %v", act, !want)
+		}
+	}
+	if r := a.Reach(authz.SelfRead); r.All || len(r.Persons) > 0 {
+		t.Errorf("reaches %v of themself", r)
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 	GroupRead    Action = "group.read"
 	SessionEnd   Action = "session.end"
 	Joining      Action = "joining"
+	SupportRead  Action = "support.read" // who was here to support, and why
 
 	FleetRead   Action = "fleet.read"   // at the operators' host
 	FleetChange Action = "fleet.change" // at the operators' host
@@ -37,20 +38,22 @@ const (
 	toAll                       // the tenant
 )
 
-// anyone stands for whoever is signed in, in whatever role.
+// anyone stands for whoever is signed in, in whatever role; an operator on a support
+// visit has no part in it.
 const anyone Role = "anyone"
 
 // rules is the whole law: an action that is not here is nobody's, and a role
 // that is not named under an action has no part in it.
 var rules = map[Action]map[Role]scope{
-	HomeRead:     {anyone: toSelf},
+	HomeRead:     {anyone: toSelf, Support: toAll},
 	SelfRead:     {anyone: toSelf},
-	SessionEnd:   {anyone: toSelf},
-	PersonRead:   {anyone: toSelf, Guardian: toChildren, Teacher: toGroups, Principal: toUnits, Admin: toAll},
-	PersonSearch: {Admin: toAll},
-	SchoolRead:   {Teacher: toUnits, Principal: toUnits, Admin: toAll},
-	GroupRead:    {Teacher: toGroups, Principal: toUnits, Admin: toAll},
+	SessionEnd:   {anyone: toSelf, Support: toSelf},
+	PersonRead:   {anyone: toSelf, Guardian: toChildren, Teacher: toGroups, Principal: toUnits, Admin: toAll, Support: toAll},
+	PersonSearch: {Admin: toAll, Support: toAll},
+	SchoolRead:   {Teacher: toUnits, Principal: toUnits, Admin: toAll, Support: toAll},
+	GroupRead:    {Teacher: toGroups, Principal: toUnits, Admin: toAll, Support: toAll},
 	Joining:      {Admin: toAll},
+	SupportRead:  {Admin: toAll},
 	FleetRead:    {Operator: toAll, Viewer: toAll},
 	FleetChange:  {Operator: toAll},
 }
@@ -83,12 +86,19 @@ func (a Actor) May(act Action) bool {
 		return false
 	}
 	for role := range rules[act] {
-		if role == anyone || a.Has(role) {
+		if a.is(role) {
 			return true
 		}
 	}
 	return false
 }
+
+// is reports whether a rule for a role is about the actor.
+func (a Actor) is(r Role) bool { return r == anyone && !a.Has(Support) || a.Has(r) }
+
+// Asks reports whether a form under the action only asks, or ends the session: all
+// that somebody who may change nothing can send.
+func (act Action) Asks() bool { return act == PersonSearch || act == SessionEnd }
 
 // Reach returns the union of what the actor's roles reach with an action.
 func (a Actor) Reach(act Action) Reach {
@@ -97,7 +107,7 @@ func (a Actor) Reach(act Action) Reach {
 		return r
 	}
 	for role, s := range rules[act] {
-		if role != anyone && !a.Has(role) {
+		if !a.is(role) {
 			continue
 		}
 		switch s {

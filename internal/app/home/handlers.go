@@ -95,7 +95,7 @@ func (h handlers) read(rq *web.Request, tx tenancy.Read, page *HomePage, got *co
 			return err
 		}
 	}
-	if a.Has(authz.Admin) {
+	if a.Has(authz.Admin) || a.Has(authz.Support) {
 		page.FreshAt, page.Imported, err = org.Freshness(rq.Ctx, tx)
 	}
 	return err
@@ -113,7 +113,7 @@ func (p *HomePage) fill(a authz.Actor, got content) {
 		}
 	}
 	switch {
-	case a.Has(authz.Admin):
+	case a.Has(authz.Admin), a.Has(authz.Support):
 		p.All = &org.SchoolTable{Page: p.Page, Rows: got.schools}
 		for _, s := range got.schools {
 			p.Learners += s.Learners

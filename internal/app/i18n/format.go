@@ -74,6 +74,14 @@ func (l Lang) LongDay(t time.Time) string {
 	return fmt.Sprintf("%s %d%s %s", weekdays[l][t.Weekday()], t.Day(), dot, months[l][t.Month()-1])
 }
 
+// Clock writes the time of t as the clock in Finland shows it.
+func (l Lang) Clock(t time.Time) string {
+	if t = t.In(Zone); l == En {
+		return t.Format("15:04")
+	}
+	return fmt.Sprintf("%d.%02d", t.Hour(), t.Minute())
+}
+
 // DateTime writes day and time of t as the clock in Finland shows them.
 func (l Lang) DateTime(t time.Time) string {
 	if t.IsZero() {

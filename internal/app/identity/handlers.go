@@ -39,6 +39,8 @@ type Config struct {
 	Sessions *Sessions
 	Keys     func(tenancy.Tenant) (*keys.Keyset, error)
 	TLS      bool // as in web.Config
+	// LeaveSupport ends the session of an operator on a support visit.
+	LeaveSupport func(*web.Request) error
 
 	// Transport reaches the providers; nil is Go's own. It is for a proxy, or an
 	// authority of one's own.

@@ -148,6 +148,9 @@ func (t tenants) Refused(rq *web.Request, code string) error {
 }
 
 func (t tenants) Leave(rq *web.Request) error {
+	if rq.Session.Support != nil {
+		return t.LeaveSupport(rq)
+	}
 	return t.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
 		if err := deleteSession(rq.Ctx, tx, rq.SessionToken()); err != nil {
 			return err

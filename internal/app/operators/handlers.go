@@ -25,12 +25,14 @@ var pages = web.Pages(files)
 type Site struct {
 	Router *web.Router
 	db     *tenancy.DB
+	issuer string
+	tls    bool
 }
 
 // New returns the site; serve it by web.Router.Beside.
 func New(cfg Config) *Site {
 	r := realm{cfg.withDefaults()}
-	s := &Site{db: cfg.DB, Router: web.New(web.Config{Sessions: r, Site: &web.Site{Host: cfg.Host, Name: "operators.place", Cookie: "digione-operator"},
+	s := &Site{db: cfg.DB, issuer: cfg.Issuer, tls: cfg.TLS, Router: web.New(web.Config{Sessions: r, Site: &web.Site{Host: cfg.Host, Name: "operators.place", Cookie: "digione-operator"},
 		TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies, Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: cfg.Observe})}
 	identity.Mount(s.Router, r, identity.Config{TLS: cfg.TLS, Transport: cfg.Transport, Log: cfg.Log})
 	s.routes()
@@ -42,6 +44,7 @@ func (s *Site) routes() {
 	h := handlers{s}
 	s.Page("/", "tenants", h.tenants)
 	s.Page("/t/:slug", "tenant", h.tenant)
+	h.supportRoutes()
 	s.Page("/loki", "log", h.log)
 	s.Page("/operaattorit", "operators", h.operators)
 	s.Router.Nav(

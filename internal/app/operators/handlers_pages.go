@@ -64,6 +64,10 @@ type TenantPage struct {
 	State Tag
 	Facts []Fact
 	Log   []LogRow
+
+	Supports  []SupportRow
+	Hours     []int
+	MayChange bool
 }
 
 // Fact is a label and a value.
@@ -107,6 +111,10 @@ func (h handlers) tenant(c *fiber.Ctx, rq *web.Request) (View, error) {
 	}
 	page := TenantPage{Page: rq.Page("operators.tenants"), Slug: t.Slug, State: rowOf(rq.Lang, t).State, Facts: factsOf(rq.Lang, t), Log: h.logRows(rq.Lang, list)}
 	page.Title = t.Name(string(rq.Lang))
+	page.Hours, page.MayChange = hours, From(rq).MayChange()
+	if page.Supports, err = h.supports(rq, t); err != nil {
+		return View{}, err
+	}
 	return View{Template: pages["tenant"], Page: page}, nil
 }
 

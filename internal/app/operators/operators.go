@@ -2,8 +2,9 @@
 // own, beside the tenants' ones, where they sign in by their own provider and look
 // at the catalogue and the operator log. Who may come in stands in control.operator,
 // by issuer and subject; viewers look, operators also change. Through tenancy.Desk it
-// writes operator_session, operator_sign_in and operator_log; it reads no tenant's
-// data and can enter no tenant.
+// writes operator_session, operator_sign_in, operator_log, support_grant and
+// support_entry; it reads no tenant's
+// data. Into a tenant it lends a way by a support grant, see package support.
 //
 // To add a page, write a Handler and register it where the others are, in routes:
 //

@@ -122,7 +122,7 @@ func (h handlers) group(_ *fiber.Ctx, rq *web.Request) error {
 		if page.Group, err = GetGroup(rq.Ctx, tx.Read, rq.Reach(), id, rq.Today()); err != nil {
 			return err
 		}
-		if page.Members, err = ListMembers(rq.Ctx, tx.Read, page.Group, rq.Today()); err != nil {
+		if page.Members, err = ListMembers(rq.Ctx, tx.Read, page.Group, !rq.Actor.Has(authz.Support), rq.Today()); err != nil {
 			return err
 		}
 		ids := make([]uuid.UUID, len(page.Members))

@@ -165,7 +165,7 @@ select p.id, p.family_name || ' ' || coalesce(nullif(p.call_name, ''), split_par
   from (select distinct e.person
           from enrolment e
          where e.teaching_group = @id and e.role = 'student' and e.status = 'active' and e.validity @> @today::date and ` + enrolmentLives + `) m
-  join person p on p.id = m.person
+  join person p on p.id = m.person and (@protected or p.protected @> @today::date is not true)
   left join lateral (
          select gp.grade, gp.home_group
            from grade_placement gp
@@ -177,9 +177,9 @@ select p.id, p.family_name || ' ' || coalesce(nullif(p.call_name, ''), split_par
  limit 500`
 
 // ListMembers lists the learners in a group today. The caller has made sure that the
-// actor reaches the group.
-func ListMembers(ctx context.Context, tx tenancy.Read, g Group, today time.Time) ([]Member, error) {
-	rows, err := tx.Query(ctx, sqlMembers, pgx.StrictNamedArgs{"id": g.ID, "unit": g.Unit, "today": today})
+// actor reaches the group, and says whether they may see where protected persons are.
+func ListMembers(ctx context.Context, tx tenancy.Read, g Group, protected bool, today time.Time) ([]Member, error) {
+	rows, err := tx.Query(ctx, sqlMembers, pgx.StrictNamedArgs{"id": g.ID, "unit": g.Unit, "protected": protected, "today": today})
 	if err != nil {
 		return nil, fmt.Errorf("read members: %w", err)
 	}

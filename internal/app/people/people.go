@@ -10,7 +10,8 @@
 // tells where a child lives and a session may be read by the one hidden from;
 // (3) staff who work with the person see the school, as they must to do it;
 // (4) the search, which only the municipality's admins have, names the person
-// without the school; (5) that somebody is protected is itself sensitive: only
+// without the school, and an operator on a support visit, who does not work with
+// the person, sees it nowhere, class lists included; (5) that somebody is protected is itself sensitive: only
 // principals and admins see a mark, and never on a class list. Names of protected
 // teachers are left out of what families see.
 package people
@@ -33,6 +34,7 @@ const (
 	Family  Viewer = iota // the person themself or a guardian
 	Teacher               // has the person in a group today
 	Office                // leads the school or the municipality
+	Support               // an operator on a support visit
 )
 
 // Sight is what a viewer sees of a person.
@@ -49,6 +51,7 @@ var sights = map[Viewer]Sight{
 	Family:  {Identity: true, Home: true, Contact: true, Place: true},
 	Teacher: {Contact: true, Place: true, Guardians: true},
 	Office:  {Identity: true, Home: true, Contact: true, Place: true, Guardians: true},
+	Support: {Identity: true, Home: true, Contact: true, Place: true, Guardians: true},
 }
 
 // SightOf returns what a viewer sees of a person, protected or not.
@@ -56,8 +59,8 @@ func SightOf(v Viewer, protected bool) Sight {
 	s := sights[v]
 	if protected {
 		s.Home, s.Contact = false, false
-		s.Place = v != Family
-		s.Mark = v == Office
+		s.Place = v == Teacher || v == Office
+		s.Mark = v == Office || v == Support
 	}
 	return s
 }
@@ -88,6 +91,8 @@ func (p Person) viewer(a authz.Actor, r authz.Reach) Viewer {
 	switch {
 	case p.ID == a.Person:
 		return Family
+	case a.Has(authz.Support):
+		return Support
 	case r.All || p.ViaUnit:
 		return Office
 	case p.ViaGroup:

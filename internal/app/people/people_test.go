@@ -322,7 +322,7 @@ func TestReachAgrees(t *testing.T) {
 
 func TestSight(t *testing.T) {
 	t.Parallel()
-	for _, v := range []people.Viewer{people.Family, people.Teacher, people.Office} {
+	for _, v := range []people.Viewer{people.Family, people.Teacher, people.Office, people.Support} {
 		open, veiled := people.SightOf(v, false), people.SightOf(v, true)
 		if veiled.Contact || veiled.Home {
 			t.Errorf("viewer %d sees whereabouts of a protected person", v)
@@ -330,7 +330,7 @@ func TestSight(t *testing.T) {
 		if open.Mark {
 			t.Errorf("viewer %d sees a mark on a person without protection", v)
 		}
-		if veiled.Place == (v == people.Family) {
+		if veiled.Place == (v == people.Family || v == people.Support) {
 			t.Errorf("viewer %d: school of a protected person is %v", v, veiled.Place)
 		}
 	}

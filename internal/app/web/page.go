@@ -69,6 +69,7 @@ type NavItem struct {
 	Path   string
 	Action authz.Action
 	Order  int
+	When   func(*Request) bool // nil is always
 }
 
 // Nav adds places to the main navigation.
@@ -93,6 +94,7 @@ type Page struct {
 	Nav       []Link
 	Langs     []Link
 	CSRF      string // for the hidden field of forms
+	Visit     string // who is on a support visit, why and until when, in words
 	Flash     string // what just happened, in words
 	FlashTone string // success, or info where nothing was done
 	RequestID string
@@ -114,6 +116,9 @@ func (rq *Request) Page(titleKey string, args ...any) Page {
 		p.Who, p.CSRF = rq.Session.Name, Masked(rq.Session.CSRF)
 		p.Role, p.Nav = rq.roleWords(), rq.navLinks()
 	}
+	if s := rq.Session.Support; s != nil {
+		p.Visit = rq.Lang.T("layout.visit", "Who", rq.Session.Name, "Why", s.Reason, "At", rq.Lang.Clock(s.Until))
+	}
 	p.Flash, p.FlashTone = rq.takeFlash()
 	return p
 }
@@ -129,7 +134,7 @@ func (rq *Request) roleWords() string {
 func (rq *Request) navLinks() []Link {
 	var out []Link
 	for _, item := range rq.router.nav {
-		if rq.Actor.May(item.Action) {
+		if rq.Actor.May(item.Action) && (item.When == nil || item.When(rq)) {
 			at := rq.c.Path()
 			here := at == item.Path || item.Path != "/" && strings.HasPrefix(at, item.Path+"/")
 			out = append(out, Link{Label: rq.Lang.T(item.Key), Path: item.Path, Current: here})

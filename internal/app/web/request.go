@@ -44,10 +44,14 @@ func (rq *Request) Reach() authz.Reach { return rq.Actor.Reach(rq.Action) }
 
 // Seen returns the audit entry for a view under this route's action.
 func (rq *Request) Seen(kind string, targets ...uuid.UUID) audit.Entry {
-	return audit.Entry{
+	e := audit.Entry{
 		At: rq.Now, Actor: rq.Actor.Person, Action: string(rq.Action),
 		Kind: kind, Targets: targets, Request: rq.ID,
 	}
+	if s := rq.Session.Support; s != nil {
+		e.Support, e.Reason = true, s.Grant.String()
+	}
+	return e
 }
 
 // ParamID returns a path parameter as an id; what is not one does not exist.

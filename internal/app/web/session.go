@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 
 	"digione/internal/app/authz"
 	"digione/internal/app/i18n"
@@ -19,6 +20,17 @@ type Session struct {
 	Name  string      // whom to greet, shown on pages only
 	CSRF  string      // the session's token; never empty
 	Lang  i18n.Lang   // the person's choice, empty when there is none
+	// Support is set where the actor is an operator on a support visit.
+	Support *Support
+}
+
+// Support is the visit of an operator in a tenant. It changes nothing, and the edge
+// has every page of it noted before the page is made.
+type Support struct {
+	Grant  uuid.UUID
+	Reason string
+	Until  time.Time
+	Note   func(*Request) error // leaves the audit event; without it there is no page
 }
 
 // Sessions finds who is signed in; identity implements it.

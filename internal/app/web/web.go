@@ -189,12 +189,28 @@ func (r *Router) add(method, path string, a authz.Action, h Handler) {
 		if !rq.Actor.May(a) {
 			return rq.Actor.Refused(a)
 		}
+		if err := rq.visit(method); err != nil {
+			return err
+		}
 		return h(c, rq)
 	}
 	r.app.Add(method, path, serve)
 	if method == fiber.MethodGet {
 		r.app.Add(fiber.MethodHead, path, serve)
 	}
+}
+
+// visit lets an operator on a support visit change nothing, and see nothing before
+// it is noted.
+func (rq *Request) visit(method string) error {
+	s := rq.Session.Support
+	if s == nil && !rq.Actor.Has(authz.Support) || rq.Action == authz.SessionEnd {
+		return nil
+	}
+	if s == nil || method != fiber.MethodGet && !rq.Action.Asks() {
+		return authz.Missing(string(rq.Action))
+	}
+	return s.Note(rq)
 }
 
 // Listen serves plain HTTP on an address until Shutdown.
