@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // TestApplyProviders: a manifest covers where people sign in and, once the
@@ -77,6 +80,25 @@ settings:
 	}
 	manifest("Uusi nimi", "[openid, profile, email]", wave, "{name: kaikki, opens: 2027-03-01, schools: [b, c]}")
 	is("update", "settings, waves")
+
+	// The schools of an open wave stay, and plan says so as apply does.
+	db, err := pgx.Connect(context.Background(), house.server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close(context.Background()) }()
+	s.sql(db, `insert into control.join_event (tenant, at, actor, side, kind, wave)
+	           select id, now(), 'digione', 'system', 'opened', 'pilotti' from control.tenant where slug = $1`, slug)
+	before := s.ok("tenant", "show", slug, "-o", "json")
+	manifest("Kolmas nimi", "[openid]", "{name: pilotti, opens: 2027-01-11, schools: [z]}")
+	for _, args := range [][]string{{"plan"}, {"apply", "--dry-run"}, {"apply"}} {
+		if a := s.run(append(args, "-f", dir)...); a.code != 1 || !strings.Contains(a.err, "wave pilotti is open") {
+			t.Errorf("%v with another plan of an open wave: %s", args, a)
+		}
+	}
+	if s.ok("tenant", "show", slug, "-o", "json") != before || strings.Contains(s.ok("tenant", "provider", slug), "Kolmas") {
+		t.Error("a manifest that cannot be applied was applied in part")
+	}
 	if log := s.ok("audit", "--tenant", slug); strings.Contains(log, "salainen") {
 		t.Errorf("a secret is in the operator log: %s", log)
 	}
