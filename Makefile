@@ -77,7 +77,7 @@ golden: snapshot docs ## write all golden files anew
 
 .PHONY: pitr
 pitr: setup ## show a restore of one tenant to a moment, from a base backup and WAL
-	$(GO) test ./cmd/tenantctl -run TestPointInTime -count 1 -v
+	PITR_LEARNERS=5000 $(GO) test ./cmd/tenantctl -run TestPointInTime -count 1 -v
 
 .PHONY: bench
 bench: ## measure tenant access, provisioning, migrations, imports and the board against their limits

@@ -3,13 +3,16 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -123,9 +126,16 @@ func TestPointInTime(t *testing.T) {
 		}
 	}
 	slug, twin := s.filled("aika"), s.filled("muu")
+	learners, err := strconv.Atoi(cmp.Or(os.Getenv("PITR_LEARNERS"), "60"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, town := range []string{slug, twin} {
+		s.imported(town, s.generated(learners), "--approve", "--reason", "test")
+	}
 	s.backup(filepath.Join(dir, "base"))
 	for _, town := range []string{slug, twin} {
-		s.imported(town, s.generated(60, "--mutate", "15%"), "--approve", "--reason", "test")
+		s.imported(town, s.generated(learners, "--mutate", "15%"), "--approve", "--reason", "test")
 	}
 	reference := filepath.Join(dir, "reference.zip")
 	s.ok("tenant", "export", slug, "--out", reference)
@@ -189,10 +199,20 @@ func TestPointInTime(t *testing.T) {
 
 	// The copy takes the place of the one that is wrong.
 	s.ok("tenant", "suspend", slug)
-	manifest := write(t, filepath.Join(dir, "hosts.yaml"), []byte("slug: "+slug+"\nname_fi: X\nmunicipality_code: \""+strings.TrimPrefix(slug, "aika-")+
-		"\"\nhosts: ["+slug+"-wrong.localhost]\n---\nslug: "+slug+"-then\nname_fi: X\nmunicipality_code: \"999\"\nhosts: ["+slug+".localhost]\n"))
+	manifest := write(t, filepath.Join(dir, "places.yaml"), fmt.Appendf(nil, `
+slug: %[1]s
+name_fi: Wrong
+municipality_code: "999"
+hosts: [%[1]s-wrong.localhost]
+---
+slug: %[1]s-then
+name_fi: Right
+municipality_code: %[2]q
+hosts: [%[1]s.localhost]
+`, slug, strings.TrimPrefix(slug, "aika-")))
 	s.ok("apply", "-f", manifest, "--yes")
-	if got := object[fields](t, s.ok("tenant", "show", slug+"-then", "-o", "json"))["hosts"].([]any); len(got) != 1 || got[0] != slug+".localhost" {
-		t.Errorf("hosts: %v", got)
+	right := object[fields](t, s.ok("tenant", "show", slug+"-then", "-o", "json"))
+	if hosts := right["hosts"].([]any); len(hosts) != 1 || hosts[0] != slug+".localhost" || slug != "aika-"+right["municipality_code"].(string) {
+		t.Errorf("in its place: %v", right)
 	}
 }
