@@ -91,7 +91,10 @@ func (d *Desk) Support(ctx context.Context, tenant ID, limit int) ([]SupportGran
 	return list, nil
 }
 
-const sqlSweepEntries = `delete from control.support_entry where expires_at <= @now`
+const (
+	sqlSweepEntries = `delete from control.support_entry where expires_at <= @now`
+	sqlSweepSupport = `delete from control.support_session where expires_at <= @now`
+)
 
 const sqlInsertEntry = `
 insert into control.support_entry (token_hash, support_grant, expires_at)
@@ -102,8 +105,10 @@ select @token, g.id, @expires_at
 // OpenSupport keeps a one-time way into the tenant for an operator's own grant; ok
 // is false where the grant does not count.
 func (d *Desk) OpenSupport(ctx context.Context, tenant ID, operator, grant uuid.UUID, issuer string, token []byte, now, expires time.Time) (ok bool, err error) {
-	if _, err := d.pool.Exec(ctx, sqlSweepEntries, pgx.StrictNamedArgs{"now": now}); err != nil {
-		return false, fmt.Errorf("sweep support entries: %w", err)
+	for _, sweep := range []string{sqlSweepEntries, sqlSweepSupport} {
+		if _, err := d.pool.Exec(ctx, sweep, pgx.StrictNamedArgs{"now": now}); err != nil {
+			return false, fmt.Errorf("sweep support: %w", err)
+		}
 	}
 	tag, err := d.pool.Exec(ctx, sqlInsertEntry, pgx.StrictNamedArgs{"token": token, "grant": grant, "operator": operator, "tenant": tenant,
 		"issuer": issuer, "now": now, "expires_at": expires})
@@ -112,8 +117,6 @@ func (d *Desk) OpenSupport(ctx context.Context, tenant ID, operator, grant uuid.
 	}
 	return tag.RowsAffected() == 1, nil
 }
-
-const sqlSweepSupport = `delete from control.support_session where expires_at <= @now`
 
 // Of two with the same token one gets it, and at another tenant it is not there.
 const sqlTakeEntry = `
@@ -138,9 +141,6 @@ func (d *Desk) EnterSupport(ctx context.Context, tenant ID, issuer string, entry
 	note func(SupportGrant) LogEntry,
 ) (g SupportGrant, ok bool, err error) {
 	err = pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, sqlSweepSupport, pgx.StrictNamedArgs{"now": now}); err != nil {
-			return err
-		}
 		err := tx.QueryRow(ctx, sqlTakeEntry, pgx.StrictNamedArgs{"entry": entry, "token": token, "csrf": csrf, "tenant": tenant,
 			"issuer": issuer, "now": now, "until": until}).
 			Scan(&g.ID, &g.Tenant, &g.Operator, &g.OperatorName, &g.Reason, &g.StartsAt, &g.EndsAt, &g.EndedAt)

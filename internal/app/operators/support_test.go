@@ -11,9 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
 
+	"digione/internal/app/authz"
 	"digione/internal/app/people/peopletest"
+	"digione/internal/app/web"
 	"digione/internal/app/web/htmlcheck"
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/dbtest"
@@ -276,9 +279,22 @@ func TestSupportRefusals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.people()
+	changed := 0
+	for _, act := range []authz.Action{authz.PersonRead, authz.HomeRead, authz.SchoolRead} { // a form that a feature may come to have
+		w.app.Router.Post("/koe/"+string(act), act, func(*fiber.Ctx, *web.Request) error { changed++; return nil })
+	}
 	paula := w.browser().signIn("paula")
 	grant := paula.ask(8)
 	in := paula.visit(grant)
+	csrf := htmlcheck.Attr(in.get(alpha, "/haku").doc(t).Find("input[name=csrf]")[0], "value")
+	for _, act := range []authz.Action{authz.PersonRead, authz.HomeRead, authz.SchoolRead} {
+		if got := in.post(alpha, "/koe/"+string(act), url.Values{"csrf": {csrf}}); got.status != 404 || changed > 0 {
+			t.Errorf("a form under %s: %d, changed %d times", act, got.status, changed)
+		}
+	}
+	if got := in.post(alpha, "/haku", url.Values{"nimi": {"aino"}}); got.status != 403 {
+		t.Errorf("a search without token: %d", got.status)
+	}
 	// A session of alpha at the twin, and an operator's own cookies at a tenant.
 	other := w.browser()
 	other.cookies[tenantc] = in.cookies[tenantc]

@@ -30,6 +30,12 @@ const longest = time.Hour
 // among them.
 const mark = "tuki."
 
+// What is not as long as a token is not looked for at all.
+var (
+	entryLen = len(identity.NewToken())
+	tokenLen = len(mark) + entryLen
+)
+
 // Sessions finds operators on a visit, and leaves all others to People.
 type Sessions struct {
 	People web.Sessions
@@ -44,6 +50,9 @@ var _ web.Sessions = Sessions{}
 func (s Sessions) Find(ctx context.Context, tenant tenancy.ID, token string, now time.Time) (web.Session, bool, error) {
 	if !strings.HasPrefix(token, mark) {
 		return s.People.Find(ctx, tenant, token, now)
+	}
+	if len(token) != tokenLen {
+		return web.Session{}, false, nil
 	}
 	d, err := s.DB.Desk()
 	if err != nil {
@@ -65,6 +74,9 @@ func (s Sessions) note(rq *web.Request, e audit.Entry) error {
 
 // enter redeems an entry token; ok is false for one that is worth nothing here.
 func (s Sessions) enter(rq *web.Request, entry string) (token string, expires time.Time, ok bool, err error) {
+	if len(entry) != entryLen {
+		return "", expires, false, nil
+	}
 	d, err := s.DB.Desk()
 	if err != nil {
 		return "", expires, false, err
