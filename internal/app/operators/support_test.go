@@ -36,7 +36,7 @@ func (w *world) people() (admin string) {
 	for _, tenant := range []tenancy.ID{dbtest.Alpha, dbtest.Beta} {
 		peopletest.In(w.T, w.env.DB, tenant, "", func(s peopletest.Seed) {
 			school := s.School("Kilteri")
-			class := s.Group("7B", "homeroom", school)
+			class := s.Group("Seiskabee", "homeroom", school)
 			s.Learner(s.Person("aino", peopletest.Person{Given: "Aino", Family: "Mäkinen"}), school, "7", class)
 			s.Learner(s.Person("veil", peopletest.Person{Given: "Veera", Family: "Salattu", Protected: true}), school, "7", class)
 			s.Grant(s.Person("admin", peopletest.Person{Born: "1980-01-01"}), "districtAdministrator", id("provider"))
@@ -109,7 +109,7 @@ func TestSupportVisit(t *testing.T) {
 	grant := paula.ask(2)
 	in := paula.visit(grant)
 	for path, says := range map[string]string{
-		"/": "Kilteri", "/koulut": "Kilteri", "/koulut/" + id("Kilteri").String(): "7B", "/ryhmat/" + id("7B").String(): "Aino", "/henkilot/" + id("aino").String(): "Mäkinen",
+		"/": "Kilteri", "/koulut": "Kilteri", "/koulut/" + id("Kilteri").String(): "Seiskabee", "/ryhmat/" + id("Seiskabee").String(): "Aino", "/henkilot/" + id("aino").String(): "Mäkinen",
 	} {
 		doc := in.get(alpha, path).doc(t)
 		doc.Says("main", says)
@@ -120,9 +120,9 @@ func TestSupportVisit(t *testing.T) {
 	csrf := htmlcheck.Attr(in.get(alpha, "/haku").doc(t).Find("input[name=csrf]")[0], "value")
 	doc := in.post(alpha, "/haku", url.Values{"csrf": {csrf}, "nimi": {"salat"}}).doc(t)
 	doc.Says("main", "Salattu")
-	doc.Lacks("Kilteri", "7B")
+	doc.Lacks("Kilteri", "Seiskabee")
 	doc = in.get(alpha, "/henkilot/"+id("veil").String()).doc(t) // where the protected one is stays hidden
-	doc.Lacks("Kilteri", "7B", "Kotikunta", "@posti")
+	doc.Lacks("Kilteri", "Seiskabee", "Kotikunta", "@posti")
 	// What an admin has and a visitor has not.
 	for _, path := range []string{"/tuki", "/liittyminen", "/omat-tiedot"} {
 		if got := in.get(alpha, path); got.status != 404 {
