@@ -102,11 +102,7 @@ func (h handlers) municipality(_ *fiber.Ctx, rq *web.Request) error {
 		page.Started, page.State = true, v.state(s)
 		page.Stage, page.Stages = v.stage(s), v.stages(s)
 		page.Waves, page.History = v.waves(s), v.history(s, events)
-		for _, st := range s.Status {
-			page.Files = append(page.Files, st.Files...)
-		}
-		slices.SortFunc(page.Files, func(a, b joining.Evidence) int { return strings.Compare(a.SHA256, b.SHA256) })
-		page.Files = slices.CompactFunc(page.Files, func(a, b joining.Evidence) bool { return a.SHA256 == b.SHA256 })
+		page.Files = filesOf(s)
 		for _, d := range s.Due() {
 			if d.Waits() == joining.Municipality {
 				page.Ours = append(page.Ours, v.row(d))
@@ -114,6 +110,15 @@ func (h handlers) municipality(_ *fiber.Ctx, rq *web.Request) error {
 		}
 	}
 	return rq.Render(pages["municipality"], page)
+}
+
+// filesOf are the files handed in for all requirements, each once.
+func filesOf(s *joining.State) (out []joining.Evidence) {
+	for _, st := range s.Status {
+		out = append(out, st.Files...)
+	}
+	slices.SortFunc(out, func(a, b joining.Evidence) int { return strings.Compare(a.SHA256, b.SHA256) })
+	return slices.CompactFunc(out, func(a, b joining.Evidence) bool { return a.SHA256 == b.SHA256 })
 }
 
 // confirm takes the municipality's word, with a file where one is asked for.

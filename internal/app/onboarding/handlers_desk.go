@@ -25,6 +25,7 @@ type BoardPage struct {
 	Rows                         []BoardRow
 	Stages                       []StageCount
 	Count, Overdue, Halted, Live int
+	Drilled                      int // whose restore drill passed
 	Cohorts, Owners              []Choice
 	Last                         string // the last event, to see whether there is news
 	Anyone                       bool   // some municipality is joining, shown or not
@@ -93,6 +94,9 @@ func (d desk) board(c *fiber.Ctx, rq *web.Request) (operators.View, error) {
 		counts[s.Stage]++
 		page.Count++
 		page.Overdue += min(1, row.Late)
+		if s.Passed("restore-drill") {
+			page.Drilled++
+		}
 		switch s.State {
 		case joining.Halted:
 			page.Halted++
@@ -153,6 +157,7 @@ type JoiningPage struct {
 	Stages    []StageView
 	Waves     []WaveView
 	History   []Line
+	Files     []joining.Evidence
 	Approvals []Row
 	Open      []Choice // requirements and stages to waive or to reopen
 	MayChange bool
@@ -179,7 +184,7 @@ func (d desk) tenant(c *fiber.Ctx, rq *web.Request) (operators.View, error) {
 	v := viewer{rq.Lang, rq.Today()}
 	page.Started, page.State, page.Paused = true, v.state(s), s.PausedWhy
 	page.Stage, page.Stages = v.stage(s), v.stages(s)
-	page.Waves, page.History = v.waves(s), v.history(s, events)
+	page.Waves, page.History, page.Files = v.waves(s), v.history(s, events), filesOf(s)
 	for _, st := range s.Due() {
 		if st.State == joining.Second && st.Waits() == joining.Tiera {
 			page.Approvals = append(page.Approvals, v.row(st))

@@ -309,6 +309,12 @@ func (s *State) settle() {
 	}
 }
 
+// Passed tells whether a requirement's gate is open; one that is not asked is not.
+func (s *State) Passed(requirement string) bool {
+	st := s.status(requirement)
+	return st != nil && st.Passed()
+}
+
 // StageDone tells whether nothing of a stage is open.
 func (s *State) StageDone(stage string) bool {
 	return !slices.ContainsFunc(s.Status, func(st Status) bool { return st.Stage == stage && !st.Passed() })
