@@ -217,6 +217,12 @@ func TestMunicipalityHandsIn(t *testing.T) {
 			t.Errorf("%s: %d, want %d: %.200s", name, status, c.want, body)
 		}
 	}
+	strange := httptest.NewRequest(http.MethodPost, "/liittyminen/agreement", bytes.NewReader(make([]byte, 2<<20)))
+	strange.Host = a.host
+	if res, err := w.app.Router.App().Test(strange, 60_000); err == nil {
+		t.Errorf("2 MB of a stranger were read: %d", res.StatusCode)
+		_ = res.Body.Close()
+	}
 	if status, body := a.post("/liittyminen/agreement", map[string]string{}, pdf("canary-a")); status != http.StatusSeeOther {
 		t.Fatalf("handing in: %d %s", status, body)
 	}

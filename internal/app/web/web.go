@@ -125,7 +125,8 @@ func New(cfg Config) *Router {
 		ErrorHandler:          r.lastResort,
 	})
 	r.app.Server().HeaderReceived = func(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
-		if path, _, _ := bytes.Cut(h.RequestURI(), []byte("?")); r.largest > 0 && bytes.HasPrefix(path, []byte(r.large)) {
+		if path, _, _ := bytes.Cut(h.RequestURI(), []byte("?")); r.largest > 0 && bytes.HasPrefix(path, []byte(r.large)) &&
+			bytes.Contains(h.Peek(fiber.HeaderCookie), []byte(r.sessionCookie()+"=")) { // a stranger's is not even read
 			c.MaxRequestBodySize = r.largest
 		}
 		return c
@@ -153,7 +154,8 @@ func (r *Router) Routes() []Route {
 }
 
 // Large lets requests to addresses that begin with prefix have a body of so many
-// bytes: for the pages that take files. There is one such prefix.
+// bytes, from those who bring a session: for the pages that take files. There is
+// one such prefix.
 func (r *Router) Large(prefix string, size int) { r.large, r.largest = prefix, size }
 
 // Get registers a page.
