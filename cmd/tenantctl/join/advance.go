@@ -103,7 +103,7 @@ func advanceAll(cmd *cobra.Command, k *kit.Kit, in *installation.Installation, d
 	if err != nil {
 		return err
 	}
-	views, rows := []statusView{}, [][]string{}
+	var done standings
 	for _, t := range list {
 		s, err := p.State(ctx, t)
 		if errors.Is(err, joining.ErrNotStarted) || t.State.Gone() || err == nil && s.State == joining.Live {
@@ -126,20 +126,18 @@ func advanceAll(cmd *cobra.Command, k *kit.Kit, in *installation.Installation, d
 			k.Say("%s: %v", t.Slug, err)
 			continue
 		}
-		v := view(t, s, today())
-		views = append(views, v)
-		rows = append(rows, []string{t.Slug, s.Cohort, s.Stage, s.State, fmt.Sprint(len(v.Due))})
+		done.add(t, s)
 	}
-	if err := k.Print(views, []string{"TENANT", "WAVE", "STAGE", "STATE", "DUE"}, rows); err != nil {
+	if err := done.print(k); err != nil {
 		return err
 	}
 	if dry {
-		k.Say("%d municipalities would be advanced. Nothing was changed.", len(views))
+		k.Say("%d municipalities would be advanced. Nothing was changed.", len(done.views))
 	} else {
-		k.Say("%d municipalities advanced in %.1f s", len(views), time.Since(began).Seconds())
+		k.Say("%d municipalities advanced in %.1f s", len(done.views), time.Since(began).Seconds())
 	}
 	if failed > 0 {
-		return &kit.Exit{Code: kit.ExitSomeFailed, Err: fmt.Errorf("%d of %d municipalities could not be advanced; the reasons are above, run this again when they are mended", failed, failed+len(views))}
+		return &kit.Exit{Code: kit.ExitSomeFailed, Err: fmt.Errorf("%d of %d municipalities could not be advanced; the reasons are above, run this again when they are mended", failed, failed+len(done.views))}
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func (d desk) board(c *fiber.Ctx, rq *web.Request) (operators.View, error) {
 	counts := map[string]int{}
 	for _, t := range d.db.Tenants() {
 		s := all[string(t.ID)]
-		if s == nil {
+		if s == nil || t.State.Gone() {
 			continue
 		}
 		cohorts = append(cohorts, s.Cohort)
