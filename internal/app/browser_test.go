@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"digione/internal/app"
 	"digione/internal/app/identity"
@@ -339,6 +340,7 @@ func TestJoiningBrowser(t *testing.T) {
 	for _, lang := range []string{"sv", "en"} {
 		do(t, b, lang, chromedp.Navigate(at("alpha", "/liittyminen?kieli="+lang)))
 		look(t, b, "join-own-"+lang)
+		keyboard(t, b, "the municipality's page")
 	}
 	enter("operator", "Paula Operaattori", "/liittyjat")
 	do(t, b, "board", chromedp.WaitVisible(`#taulu`))
@@ -360,11 +362,34 @@ func TestJoiningBrowser(t *testing.T) {
 	if st.Status[0].ID != "agreement" || st.Status[0].State != joining.Done || len(st.Status[0].By) != 2 {
 		t.Errorf("the agreement is %s by %v", st.Status[0].State, st.Status[0].By)
 	}
+	for _, lang := range []string{"sv", "en", "fi"} {
+		for name, path := range map[string]string{"board": "/liittyjat", "tenant": "/t/alpha/liittyminen"} {
+			do(t, b, lang, chromedp.Navigate(at("operator", path+"?kieli="+lang)))
+			look(t, b, "join-"+name+"-"+lang)
+			keyboard(t, b, name)
+		}
+	}
 	// Live: the board shows what happens meanwhile, without a reload.
 	do(t, b, "board", chromedp.Navigate(at("operator", "/liittyjat")))
 	_, err = s.Pause(ctx, w.alpha, olli, "kirjautuminen takkuaa")
 	ok(t, err)
 	do(t, b, "news", chromedp.Poll[bool](`[...document.querySelectorAll('#taulu tbody tr')].some(r => r.innerText.includes('Pysähtynyt'))`, chromedp.WithPollingTimeout(20*time.Second)))
+}
+
+// keyboard goes through a page by the tab key alone: everything that can be used is
+// come by, in the order of the page.
+func keyboard(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	const stops = `[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, summary')].filter(e => e.checkVisibility())`
+	want := do(t, ctx, "stops", chromedp.Evaluate[int](`(() => { document.activeElement.blur(); window.scrollTo(0, 0); window.met = []; return `+stops+`.length })()`))
+	for range want {
+		do(t, ctx, "tab", chromedp.KeyEvent(kb.Tab))
+		do(t, ctx, "focus", chromedp.Evaluate[bool](`(() => { window.met.push(document.activeElement); return true })()`))
+	}
+	missed := do(t, ctx, "missed", chromedp.Evaluate[string](stops+`.filter((e, i) => window.met[i] !== e).map(e => e.outerHTML.slice(0, 80)).join('\n')`))
+	if missed != "" {
+		t.Errorf("%s by keyboard, not met in their order:\n%s", name, missed)
+	}
 }
 
 // look asserts that a page fits both widths and that its title is not an error's,
