@@ -363,11 +363,17 @@ func TestJoiningBrowser(t *testing.T) {
 		t.Errorf("the agreement is %s by %v", st.Status[0].State, st.Status[0].By)
 	}
 	for _, lang := range []string{"sv", "en", "fi"} {
-		for name, path := range map[string]string{"board": "/liittyjat", "tenant": "/t/alpha/liittyminen"} {
-			do(t, b, lang, chromedp.Navigate(at("operator", path+"?kieli="+lang)))
-			look(t, b, "join-"+name+"-"+lang)
-			keyboard(t, b, name)
+		for _, p := range [][2]string{{"board", "/liittyjat"}, {"tenant", "/t/alpha/liittyminen"}} {
+			do(t, b, lang, chromedp.Navigate(at("operator", p[1]+"?kieli="+lang)))
+			look(t, b, "join-"+p[0]+"-"+lang)
+			keyboard(t, b, p[0])
 		}
+	}
+	do(t, b, "why", chromedp.SendKeys("#o-why", "sopimus muuttui"))
+	do(t, b, "reopen", chromedp.Click(`form[action="/t/alpha/liittyminen/reopen"] button`))
+	do(t, b, "reopened", chromedp.WaitVisible(`.flash`))
+	if st, err = s.State(ctx, w.alpha); err != nil || st.Status[0].State != joining.Open {
+		t.Errorf("after reopening its stage the agreement is %s: %v", st.Status[0].State, err)
 	}
 	// Live: the board shows what happens meanwhile, without a reload.
 	do(t, b, "board", chromedp.Navigate(at("operator", "/liittyjat")))

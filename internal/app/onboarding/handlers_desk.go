@@ -159,7 +159,8 @@ type JoiningPage struct {
 	History   []Line
 	Files     []joining.Evidence
 	Approvals []Row
-	Open      []Choice // requirements and stages to waive or to reopen
+	Open      []Choice // requirements to waive
+	Begun     []Choice // stages to reopen
 	MayChange bool
 }
 
@@ -185,6 +186,9 @@ func (d desk) tenant(c *fiber.Ctx, rq *web.Request) (operators.View, error) {
 	page.Started, page.State, page.Paused = true, v.state(s), s.PausedWhy
 	page.Stage, page.Stages = v.stage(s), v.stages(s)
 	page.Waves, page.History, page.Files = v.waves(s), v.history(s, events), filesOf(s)
+	for _, stage := range s.Template.Stages[:s.Template.StageAt(s.Stage)+1] {
+		page.Begun = append(page.Begun, Choice{Value: stage.ID, Label: stage.Names.In(string(rq.Lang))})
+	}
 	for _, st := range s.Due() {
 		if st.State == joining.Second && st.Waits() == joining.Tiera {
 			page.Approvals = append(page.Approvals, v.row(st))
