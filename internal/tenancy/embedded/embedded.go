@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	mathrand "math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -317,20 +318,24 @@ func (p place) mkdir(dir string) error {
 	return os.Chown(dir, int(p.cred.Uid), int(p.cred.Gid))
 }
 
-// port keeps the port of the last start while it is free, so that psql's history works.
+// port keeps the port of the last start while it is free, so that psql's history
+// works. Others are drawn from below the range that systems lend to outgoing
+// connections: from there somebody else could take it before the server does.
 func (p place) port() (int, error) {
 	b, _ := os.ReadFile(p.file("postgres.port"))
-	last, _ := strconv.Atoi(strings.TrimSpace(string(b)))
-	for _, n := range []int{last, 0} {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(n)))
-		if err != nil {
-			continue
+	n, _ := strconv.Atoi(strings.TrimSpace(string(b)))
+	for range 100 {
+		if n > 0 && free(n) {
+			return n, os.WriteFile(p.file("postgres.port"), []byte(strconv.Itoa(n)+"\n"), 0o600)
 		}
-		port := l.Addr().(*net.TCPAddr).Port
-		_ = l.Close()
-		return port, os.WriteFile(p.file("postgres.port"), []byte(strconv.Itoa(port)+"\n"), 0o600)
+		n = 20000 + mathrand.IntN(12000)
 	}
 	return 0, errors.New("no free port on 127.0.0.1")
+}
+
+func free(port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	return err == nil && l.Close() == nil
 }
 
 // launch starts the server in a session of its own: it outlives whoever started
