@@ -16,7 +16,7 @@ const Snapshot = "tenant/schema.sql"
 
 // AppendOnly names the tenant tables that a running tenant may read and add to,
 // never change.
-var AppendOnly = []string{"audit_event"}
+var AppendOnly = []string{"audit_event", "audit_seal"}
 
 // Sealed names what tenants keep encrypted by their own key: whoever moves a
 // tenant opens these and seals them anew. Every column whose name ends in cipher
@@ -42,8 +42,8 @@ type SealedColumn struct {
 }
 
 // Transient names tables whose rows mean nothing in another installation: whoever
-// is signed in there signs in anew.
-var Transient = []string{"session", "sign_in"}
+// is signed in there signs in anew, and what runs by itself is due anew.
+var Transient = []string{"session", "sign_in", "job"}
 
 // KeyedHashes names columns that hold hashes under the tenant's own key.
 var KeyedHashes = []string{"hetu_hash", "value_hash", "row_hash", "state_hash", "change_hash"}

@@ -121,16 +121,19 @@ func (o *Operator) script(t *entry, tables bool) (string, error) {
 }
 
 // lockdown takes back what the default privileges grant on append-only tables
-// and on their partitions, which are reached through their parent alone.
+// and on their partitions, which are reached through their parent alone. A table of
+// a later version is not there yet.
 func lockdown(t *entry) string {
 	var b strings.Builder
 	for _, table := range schemas.AppendOnly {
-		fmt.Fprintf(&b, "\nrevoke update, delete on %s.%s from %s;\n", ident(t.Schema), ident(table), ident(t.Role))
-		fmt.Fprintf(&b, `do $$ declare p regclass; begin
-  for p in select inhrelid::regclass from pg_inherits where inhparent = '%s.%s'::regclass loop
-    execute format('revoke all on %%s from %s', p);
+		fmt.Fprintf(&b, `
+do $$ declare p regclass; begin
+  if to_regclass('%[1]s.%[2]s') is null then return; end if;
+  revoke update, delete on %[1]s.%[2]s from %[3]s;
+  for p in select inhrelid::regclass from pg_inherits where inhparent = '%[1]s.%[2]s'::regclass loop
+    execute format('revoke all on %%s from %[3]s', p);
   end loop;
-end $$;`, t.Schema, table, ident(t.Role))
+end $$;`, ident(t.Schema), ident(table), ident(t.Role))
 	}
 	return b.String()
 }

@@ -11,6 +11,24 @@ CREATE TABLE account (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 COMMENT ON TABLE account IS 'A sign-in identity linked to a person; linked_by names the rule. Owned by internal/app/identity.';
+CREATE TABLE audit_alarm (
+    id uuid NOT NULL,
+    actor uuid NOT NULL,
+    actor_kind text NOT NULL,
+    day date NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    persons integer NOT NULL,
+    usual integer NOT NULL,
+    allowed integer NOT NULL,
+    told_at timestamp with time zone,
+    reviewed_by uuid,
+    reviewed_at timestamp with time zone,
+    review text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE audit_alarm IS 'Somebody looked at unusually many persons within an hour of a day. Owned by internal/app/oversight.';
+COMMENT ON COLUMN audit_alarm.told_at IS 'When those who oversee were written to.';
 CREATE TABLE audit_event (
     id uuid NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -22,6 +40,7 @@ CREATE TABLE audit_event (
     reason text DEFAULT ''::text NOT NULL,
     request text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    actor_role text DEFAULT ''::text NOT NULL,
     CONSTRAINT audit_event_actor_kind_ck CHECK ((actor_kind = ANY (ARRAY['person'::text, 'operator'::text, 'system'::text])))
 )
 PARTITION BY RANGE (at);
@@ -37,9 +56,32 @@ CREATE TABLE audit_event_default (
     reason text DEFAULT ''::text NOT NULL,
     request text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    actor_role text DEFAULT ''::text NOT NULL,
     CONSTRAINT audit_event_actor_kind_ck CHECK ((actor_kind = ANY (ARRAY['person'::text, 'operator'::text, 'system'::text])))
 );
 COMMENT ON TABLE audit_event_default IS 'Events of months without a partition of their own. Owned by internal/app/audit.';
+CREATE TABLE audit_pending (
+    event uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE audit_pending IS 'Events that no seal covers yet; written with the event, taken by the sealer. Owned by internal/app/audit.';
+CREATE TABLE audit_seal (
+    seq integer NOT NULL,
+    tenant text NOT NULL,
+    events uuid[] NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    root bytea NOT NULL,
+    before bytea NOT NULL,
+    hash bytea NOT NULL,
+    public_key bytea NOT NULL,
+    signature bytea NOT NULL,
+    sealed_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE audit_seal IS 'The chain of signed heads: each covers a batch of events, listed in the order of their leaves. Owned by internal/app/audit.';
+COMMENT ON COLUMN audit_seal.tenant IS 'Whose chain it was when it was sealed: a restored tenant goes on with the chain of its source.';
 CREATE TABLE code (
     list text NOT NULL,
     value text NOT NULL,
@@ -128,6 +170,17 @@ CREATE TABLE identity_provider (
     CONSTRAINT identity_provider_link_to_ck CHECK ((link_to = ANY (ARRAY['oppijanumero'::text, 'hetu'::text, 'username'::text, 'sourced_id'::text])))
 );
 COMMENT ON TABLE identity_provider IS 'Where the people of this tenant sign in, and the rule that links an account to a person. Owned by internal/app/identity.';
+CREATE TABLE job (
+    name text NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    lease_until timestamp with time zone NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    error text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE job IS 'What runs by itself for this tenant: when it is due, who has it now, how it ended. Owned by internal/app/jobs.';
 CREATE TABLE local_edit (
     id uuid NOT NULL,
     type text NOT NULL,
@@ -403,10 +456,18 @@ ALTER TABLE ONLY account
     ADD CONSTRAINT account_pk PRIMARY KEY (id);
 ALTER TABLE ONLY account
     ADD CONSTRAINT account_subject_uq UNIQUE (provider, subject);
+ALTER TABLE ONLY audit_alarm
+    ADD CONSTRAINT audit_alarm_day_uq UNIQUE (actor, day);
+ALTER TABLE ONLY audit_alarm
+    ADD CONSTRAINT audit_alarm_pk PRIMARY KEY (id);
 ALTER TABLE ONLY audit_event
     ADD CONSTRAINT audit_event_pk PRIMARY KEY (at, id);
 ALTER TABLE ONLY audit_event_default
     ADD CONSTRAINT audit_event_default_pkey PRIMARY KEY (at, id);
+ALTER TABLE ONLY audit_pending
+    ADD CONSTRAINT audit_pending_pk PRIMARY KEY (event);
+ALTER TABLE ONLY audit_seal
+    ADD CONSTRAINT audit_seal_pk PRIMARY KEY (seq);
 ALTER TABLE ONLY code
     ADD CONSTRAINT code_pk PRIMARY KEY (list, value);
 ALTER TABLE ONLY course
@@ -425,6 +486,8 @@ ALTER TABLE ONLY identity_provider
     ADD CONSTRAINT identity_provider_client_uq UNIQUE (issuer, client_id);
 ALTER TABLE ONLY identity_provider
     ADD CONSTRAINT identity_provider_pk PRIMARY KEY (id);
+ALTER TABLE ONLY job
+    ADD CONSTRAINT job_pk PRIMARY KEY (name);
 ALTER TABLE ONLY local_edit
     ADD CONSTRAINT local_edit_field_uq UNIQUE (type, sourced_id, field);
 ALTER TABLE ONLY local_edit

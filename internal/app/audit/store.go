@@ -11,9 +11,16 @@ import (
 )
 
 const sqlInsertEvents = `
-insert into audit_event (id, at, actor, actor_kind, action, target, target_kind, reason, request)
-select e.id, @at, @actor::uuid, case when @actor::uuid is null then 'system' when @support::bool then 'operator' else 'person' end, @action, e.target, @kind, @reason, @request
-  from unnest(@ids::uuid[], @targets::uuid[]) as e (id, target)`
+with noted as (
+  insert into audit_event (id, at, actor, actor_kind, actor_role, action, target, target_kind, reason, request)
+  select e.id, @at, @actor::uuid, case when @actor::uuid is null then 'system' when @support::bool then 'operator' else 'person' end,
+         case when e.target = @actor::uuid then 'self' when e.target = any(@children::uuid[]) then 'guardian' else @role end,
+         @action, e.target, @kind, @reason, @request
+    from unnest(@ids::uuid[], @targets::uuid[]) as e (id, target)
+  returning id, at)
+insert into audit_pending (event, at)
+select n.id, n.at
+  from noted n`
 
 // Viewed records that the actor saw each target once. Without targets there is
 // nothing to record, except that a search was made.
@@ -43,9 +50,12 @@ func insert(ctx context.Context, tx tenancy.Write, e Entry) error {
 		}
 		ids[i] = id
 	}
+	if e.Children == nil {
+		e.Children = []uuid.UUID{}
+	}
 	_, err := tx.Exec(ctx, sqlInsertEvents, pgx.StrictNamedArgs{
 		"ids": ids, "targets": targets, "at": e.At, "actor": actor, "action": e.Action,
-		"kind": e.Kind, "reason": e.Reason, "request": e.Request, "support": e.Support,
+		"kind": e.Kind, "reason": e.Reason, "request": e.Request, "support": e.Support, "role": e.Role, "children": e.Children,
 	})
 	return err
 }

@@ -103,6 +103,15 @@ func (a Actor) Roles() []Role {
 	return out
 }
 
+// Acting returns the role in which the actor looks at others: the widest, "" for
+// nobody.
+func (a Actor) Acting() string {
+	if all := a.Roles(); len(all) > 0 {
+		return string(all[0])
+	}
+	return ""
+}
+
 // Has reports whether the actor has a role. A guardian is one by their children,
 // not by the word: guardianship is a fact about two people.
 func (a Actor) Has(r Role) bool {

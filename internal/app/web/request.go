@@ -46,7 +46,7 @@ func (rq *Request) Reach() authz.Reach { return rq.Actor.Reach(rq.Action) }
 func (rq *Request) Seen(kind string, targets ...uuid.UUID) audit.Entry {
 	e := audit.Entry{
 		At: rq.Now, Actor: rq.Actor.Person, Action: string(rq.Action),
-		Kind: kind, Targets: targets, Request: rq.ID,
+		Kind: kind, Targets: targets, Request: rq.ID, Role: rq.Actor.Acting(), Children: rq.Actor.Children,
 	}
 	if s := rq.Session.Support; s != nil {
 		e.Support, e.Reason = true, s.Grant.String()

@@ -112,8 +112,8 @@ func TestKMS(t *testing.T) {
 	if got, err := back.Open(seal(t, k, "secret", "c"), "c"); err != nil || string(got) != "secret" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if n := stand.calls.Load(); n != 6 {
-		t.Errorf("%d calls, want three to wrap and three to unwrap", n)
+	if n := stand.calls.Load(); n != 8 {
+		t.Errorf("%d calls, want four to wrap and four to unwrap", n)
 	}
 	if _, err := keys.Unwrap(m, "tnt_b", stored); err == nil || !strings.Contains(err.Error(), "InvalidCiphertext") {
 		t.Errorf("another tenant's context: %v", err)
