@@ -91,6 +91,7 @@ func dev(ctx context.Context, s settings.Settings, empty bool) error {
 		return err
 	}
 	defer mail()
+	in.Settings.SMTP, in.Settings.MailFrom = fmt.Sprintf("localhost:%d", ports.smtp), "ei-vastausta@digione.example"
 	log := slog.New(slog.NewTextHandler(logFile(s), nil))
 	db, err := in.DB(ctx)
 	if err != nil {

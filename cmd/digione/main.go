@@ -32,6 +32,7 @@ func root() *cobra.Command {
 	}
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	settings.Flags(cmd.PersistentFlags(), true)
+	settings.ServeMailFlags(cmd.PersistentFlags())
 	cmd.AddCommand(newServe(), newDev())
 	return cmd
 }

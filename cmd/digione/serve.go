@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	netmail "net/mail"
 	"net/netip"
 	"os"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"digione/cmd/internal/settings"
 	"digione/internal/app"
 	"digione/internal/app/identity"
+	"digione/internal/app/mail"
 )
 
 func newServe() *cobra.Command {
@@ -69,8 +71,8 @@ func serve(ctx context.Context, in *installation.Installation, desk app.Operator
 	began := time.Now()
 	warmed := make(chan struct{})
 	a := app.New(app.Config{DB: db, Keyset: in.Keyset, Objects: in.Objects, TLS: s.TLS, TrustedProxies: prefixes(s.TrustedProxies), Log: log,
-		Operators: desk,
-		Sessions:  identity.Limits{Idle: s.SessionIdle, Absolute: s.SessionLife},
+		Operators: desk, Mail: mailServer(s),
+		Sessions: identity.Limits{Idle: s.SessionIdle, Absolute: s.SessionLife},
 		Ready: func(context.Context) error {
 			select {
 			case <-warmed:
@@ -97,6 +99,11 @@ func serve(ctx context.Context, in *installation.Installation, desk app.Operator
 	defer stopMetrics()
 	failed := make(chan error, 1)
 	go func() { failed <- a.Router.Serve(l) }()
+	background := make(chan struct{})
+	go func() {
+		defer close(background)
+		a.Jobs.Run(ctx)
+	}()
 	up(l.Addr().String())
 	select {
 	case err := <-failed:
@@ -106,7 +113,21 @@ func serve(ctx context.Context, in *installation.Installation, desk app.Operator
 	log.Info("draining")
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
-	return a.Router.Shutdown(drain)
+	err = a.Router.Shutdown(drain)
+	select {
+	case <-background: // a task that is cut short is taken up by another process
+	case <-drain.Done():
+	}
+	return err
+}
+
+// mailServer is where mail is handed in; the zero one when none is set.
+func mailServer(s settings.Settings) mail.Server {
+	from, err := netmail.ParseAddress(s.MailFrom)
+	if s.SMTP == "" || err != nil {
+		return mail.Server{}
+	}
+	return mail.Server{Addr: s.SMTP, From: *from}
 }
 
 // operators is the operators' site as the settings describe it.

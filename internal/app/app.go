@@ -11,10 +11,13 @@ import (
 
 	"digione/internal/app/home"
 	"digione/internal/app/identity"
+	"digione/internal/app/jobs"
+	"digione/internal/app/mail"
 	"digione/internal/app/objects"
 	"digione/internal/app/onboarding"
 	"digione/internal/app/operators"
 	"digione/internal/app/org"
+	"digione/internal/app/oversight"
 	"digione/internal/app/people"
 	"digione/internal/app/support"
 	"digione/internal/app/web"
@@ -32,6 +35,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	Sessions       identity.Limits
 	Operators      Operators
+	Mail           mail.Server      // without an address nobody is written to
 	Now            func() time.Time // nil is time.Now
 	Log            *slog.Logger
 	Ready          func(context.Context) error
@@ -47,10 +51,17 @@ type App struct {
 	Router    *web.Router
 	Operators *operators.Site
 	Metrics   http.Handler
+	Jobs      *jobs.Runner // what runs by itself, once it is run
 }
 
 // New wires the features into the router.
 func New(cfg Config) *App {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
 	m := metrics.New()
 	sessions := identity.NewSessions(cfg.DB, cfg.Sessions)
 	visits := support.Sessions{People: sessions, DB: cfg.DB, Issuer: cfg.Operators.Issuer}
@@ -63,11 +74,14 @@ func New(cfg Config) *App {
 	process, evidence := onboarding.Served(cfg.DB, cfg.Now), onboarding.Evidence{DB: cfg.DB, Store: cfg.Objects, Keyset: cfg.Keyset}
 	onboarding.Routes(r, cfg.DB, process, evidence)
 	support.Routes(r, visits)
+	oversight.Routes(r, cfg.DB)
 	site := operators.New(operators.Config{DB: cfg.DB, Host: cfg.Operators.Host, Issuer: cfg.Operators.Issuer, ClientID: cfg.Operators.ClientID,
 		Secret: cfg.Operators.Secret, TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies, Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: m.Observe})
 	onboarding.Desk(site, cfg.DB, process, evidence)
 	if cfg.Operators.Host != "" {
 		r.Beside(site.Router)
 	}
-	return &App{Router: r, Operators: site, Metrics: m.Handler()}
+	runner := &jobs.Runner{DB: cfg.DB, Log: cfg.Log, Now: cfg.Now, Observe: m.ObserveJob,
+		Tasks: oversight.Tasks(oversight.Config{DB: cfg.DB, Keyset: cfg.Keyset, Mail: cfg.Mail, TLS: cfg.TLS, Now: cfg.Now})}
+	return &App{Router: r, Operators: site, Metrics: m.Handler(), Jobs: runner}
 }

@@ -75,6 +75,7 @@ type Settings struct {
 	Declared Declared `json:"declared" yaml:"declared"`
 	// Joining is how the municipality means to come in.
 	Joining JoiningSettings `json:"joining,omitzero" yaml:"joining"`
+	Audit   AuditSettings   `json:"audit,omitzero" yaml:"audit"`
 }
 
 var windowDay = regexp.MustCompile(`^([0-9]{4}-)?(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`)
@@ -105,6 +106,12 @@ func (s Settings) check() []error {
 	}
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return faults
+}
+
+// AuditSettings say from when on somebody who looks at many persons is told of.
+type AuditSettings struct {
+	// AlarmPersons is how many different persons within an hour; zero is 200.
+	AlarmPersons int `json:"alarm_persons,omitempty" yaml:"alarm_persons"`
 }
 
 // JoiningSettings are whom to write to, and the waves in which schools open; the

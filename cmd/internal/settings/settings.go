@@ -93,6 +93,9 @@ var (
 	}
 )
 
+// ServeMailFlags adds those by which the served program sends mail.
+func ServeMailFlags(fs *pflag.FlagSet) { add(fs, mailing[:2]) }
+
 // MailFlags adds the flags of a command that sends mail.
 func MailFlags(fs *pflag.FlagSet) { add(fs, mailing) }
 
@@ -201,6 +204,7 @@ func (s Settings) Validate() error {
 			add(err != nil, "--%s %q is no address; an example: 127.0.0.1:8080", name, addr)
 		}
 	}
+	add(s.SMTP != "" && s.MailFrom == "", "--smtp without --mail-from; an example: --mail-from ei-vastausta@digione.example")
 	add(s.MaxConns < 2, "--max-conns %d is too few; give at least 2", s.MaxConns)
 	add(s.PerTenant < 0, "--per-tenant %d is negative", s.PerTenant)
 	for _, p := range s.TrustedProxies {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -94,33 +93,6 @@ func newDoctor(k *kit.Kit) *cobra.Command {
 			})
 		},
 	}
-}
-
-func newAudit(k *kit.Kit) *cobra.Command {
-	var tenant string
-	var limit int
-	cmd := &cobra.Command{
-		Use: "audit", Short: "Show the operator log, newest first",
-		Long:    "Show who changed what, when, and how it ended. The log is append-only. A begin without an end was killed.",
-		Example: "  tenantctl audit --tenant vantaa --limit 20",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return k.With(cmd.Context(), func(in *installation.Installation) error {
-				list, err := in.Operator.Log(cmd.Context(), tenant, limit)
-				if err != nil {
-					return err
-				}
-				rows := [][]string{}
-				for _, e := range list {
-					rows = append(rows, []string{e.At.Local().Format(time.DateTime), e.Actor, e.Command, e.Tenant, e.Phase, e.Outcome, e.Detail})
-				}
-				return k.Print(list, []string{"AT", "ACTOR", "COMMAND", "TENANT", "PHASE", "OUTCOME", "DETAIL"}, rows)
-			})
-		},
-	}
-	cmd.Flags().StringVar(&tenant, "tenant", "", "only of this tenant")
-	cmd.Flags().IntVar(&limit, "limit", 100, "most entries")
-	return cmd
 }
 
 func newVersion(k *kit.Kit) *cobra.Command {

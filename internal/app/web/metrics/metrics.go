@@ -5,6 +5,7 @@ package metrics
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -18,6 +19,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	jobs     *prometheus.HistogramVec
 }
 
 // New returns metrics of the process, of Go and of requests.
@@ -32,7 +34,11 @@ func New() *Metrics {
 			Buckets: []float64{.002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"method", "route"}),
 	}
-	m.registry.MustRegister(m.requests, m.seconds, collectors.NewGoCollector(),
+	m.jobs = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "digione_job_seconds", Help: "Time that a tenant's task took.",
+		Buckets: []float64{.01, .05, .1, .5, 1, 5, 10, 60, 600},
+	}, []string{"task", "outcome"})
+	m.registry.MustRegister(m.requests, m.seconds, m.jobs, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -44,6 +50,11 @@ func (m *Metrics) Register(cs ...prometheus.Collector) { m.registry.MustRegister
 func (m *Metrics) Observe(o web.Observation) {
 	m.requests.WithLabelValues(o.Method, o.Route, strconv.Itoa(o.Status)).Inc()
 	m.seconds.WithLabelValues(o.Method, o.Route).Observe(o.Took.Seconds())
+}
+
+// ObserveJob counts one run of a task; it is a jobs.Runner's Observe.
+func (m *Metrics) ObserveJob(task, outcome string, took time.Duration) {
+	m.jobs.WithLabelValues(task, outcome).Observe(took.Seconds())
 }
 
 // Handler serves the figures; mount it where only operators reach.
