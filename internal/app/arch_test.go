@@ -16,7 +16,7 @@ import (
 // What is not named here is a feature, on the layer of features.
 var layers = map[string]int{
 	"fault": 1, "i18n": 1,
-	"authz": 20, "audit": 20, "jobs": 20, "objects": 20,
+	"authz": 20, "audit": 20, "jobs": 20, "objects": 20, "mail": 20,
 	"web":    25,
 	"people": 30, "org": 30, "identity": 30,
 	"onboarding": 40, // it measures what all features hold, and adds to the operators' pages

@@ -254,8 +254,10 @@ that you noted down. Exit 1 when anything is wrong.`,
 				v.Error = wrong.Error()
 			}
 			rows := [][]string{{v.File, strconv.FormatBool(v.Valid), v.Tenant, strconv.Itoa(v.Heads), strconv.Itoa(v.Events), strconv.Itoa(v.Pending), v.Hash}}
-			if err := k.Print(v, []string{"FILE", "VALID", "TENANT", "HEADS", "EVENTS", "PENDING", "LAST HEAD"}, rows); err != nil || wrong == nil {
-				return err
+			if wrong == nil || k.JSON() {
+				if err := k.Print(v, []string{"FILE", "VALID", "TENANT", "HEADS", "EVENTS", "PENDING", "LAST HEAD"}, rows); err != nil || wrong == nil {
+					return err
+				}
 			}
 			return fmt.Errorf("%s: %w; do not rely on it, and ask for another export", args[0], wrong)
 		},

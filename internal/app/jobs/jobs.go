@@ -68,7 +68,7 @@ func (r *Runner) Run(ctx context.Context) {
 				mu.Lock()
 				at, known := next[k]
 				if !known { // spread over the interval, so that a start is no rush
-					at = now.Add(rand.N(min(r.Tasks[i].Every, recheck)))
+					at = now.Add(rand.N(min(r.Tasks[i].Every, recheck))) //nolint:gosec // no secret
 				}
 				due := !at.After(now)
 				if due {

@@ -328,7 +328,7 @@ func (p place) port() (int, error) {
 		if n > 0 && free(n) {
 			return n, os.WriteFile(p.file("postgres.port"), []byte(strconv.Itoa(n)+"\n"), 0o600)
 		}
-		n = 20000 + mathrand.IntN(12000)
+		n = 20000 + mathrand.IntN(12000) //nolint:gosec // no secret
 	}
 	return 0, errors.New("no free port on 127.0.0.1")
 }
