@@ -108,7 +108,7 @@ func register(ctx context.Context, in *installation.Installation, db *tenancy.DB
 	}
 	return db.Write(ctx, t.ID, func(tx tenancy.Write) error {
 		return identity.PutProvider(ctx, tx, ks, identity.Provider{Name: t.NameFi + ", kehityskirjautuminen", Issuer: p.issuer(),
-			ClientID: clientID(t), Secret: clientSecret(t), LinkClaim: "preferred_username", LinkTo: identity.ToUsername})
+			ClientID: clientID(t), Secret: clientSecret(t), LinkClaim: "preferred_username", LinkTo: identity.ToUsername, Strong: true})
 	})
 }
 

@@ -36,6 +36,9 @@ ready, finishes the requests under way and ends.`,
 			if err != nil {
 				return err
 			}
+			if s.SMTP != "" && s.MailFrom == "" {
+				return errors.New("--smtp without --mail-from; an example: --mail-from ei-vastausta@digione.example")
+			}
 			log := logger(s)
 			log.Info("settings", "settings", fmt.Sprintf("%+v", s.Redacted()))
 			desk, err := operators(s)
@@ -72,7 +75,7 @@ func serve(ctx context.Context, in *installation.Installation, desk app.Operator
 	warmed := make(chan struct{})
 	a := app.New(app.Config{DB: db, Keyset: in.Keyset, Objects: in.Objects, TLS: s.TLS, TrustedProxies: prefixes(s.TrustedProxies), Log: log,
 		Operators: desk, Mail: mailServer(s),
-		Sessions: identity.Limits{Idle: s.SessionIdle, Absolute: s.SessionLife},
+		Sessions: identity.Limits{Idle: s.SessionIdle, Staff: s.SessionIdleStaff, Absolute: s.SessionLife},
 		Ready: func(context.Context) error {
 			select {
 			case <-warmed:

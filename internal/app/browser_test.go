@@ -69,7 +69,7 @@ func newTown(t *testing.T) *town {
 	ok(t, err)
 	ok(t, e.DB.Write(ctx, alpha.ID, func(tx tenancy.Write) error {
 		return identity.PutProvider(ctx, tx, ks, identity.Provider{Name: "Alfalan tunnus", Issuer: issuer, ClientID: "c", Secret: "s",
-			LinkClaim: "preferred_username", LinkTo: identity.ToUsername})
+			LinkClaim: "preferred_username", LinkTo: identity.ToUsername, Strong: true})
 	}))
 	fleet(t, e, issuer)
 	a := app.New(app.Config{DB: e.DB, Keyset: keyset, Objects: store, Log: slog.New(slog.DiscardHandler),

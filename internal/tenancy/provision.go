@@ -46,8 +46,18 @@ type ProviderSpec struct {
 	Scopes     []string `yaml:"scopes"`
 	LinkClaim  string   `yaml:"link_claim"`
 	LinkTo     string   `yaml:"link_to"`
-	Disabled   bool     `yaml:"disabled"`
-	At         Place    `yaml:"-"`
+	Profile    string   `yaml:"profile"` // mpassid or suomifi
+	Also       []struct {
+		Claim string `yaml:"claim"`
+		To    string `yaml:"to"`
+	} `yaml:"also"`
+	RequireClaim string   `yaml:"require_claim"`
+	RequireValue string   `yaml:"require_value"`
+	For          []string `yaml:"for"`
+	Strong       bool     `yaml:"strong"`
+	StrongACR    []string `yaml:"strong_acr"`
+	Disabled     bool     `yaml:"disabled"`
+	At           Place    `yaml:"-"`
 }
 
 // Place is where in a manifest something stands.

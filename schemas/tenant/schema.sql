@@ -167,9 +167,20 @@ CREATE TABLE identity_provider (
     link_to text NOT NULL,
     enabled boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT identity_provider_link_to_ck CHECK ((link_to = ANY (ARRAY['oppijanumero'::text, 'hetu'::text, 'username'::text, 'sourced_id'::text])))
+    also jsonb DEFAULT '[]'::jsonb NOT NULL,
+    require_claim text DEFAULT ''::text NOT NULL,
+    require_value text DEFAULT ''::text NOT NULL,
+    meant_for text[] DEFAULT '{learner,guardian,staff}'::text[] NOT NULL,
+    strength text DEFAULT 'weak'::text NOT NULL,
+    strong_acr text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT identity_provider_link_to_ck CHECK ((link_to = ANY (ARRAY['oppijanumero'::text, 'hetu'::text, 'username'::text, 'sourced_id'::text]))),
+    CONSTRAINT identity_provider_strength_ck CHECK ((strength = ANY (ARRAY['weak'::text, 'strong'::text])))
 );
 COMMENT ON TABLE identity_provider IS 'Where the people of this tenant sign in, and the rule that links an account to a person. Owned by internal/app/identity.';
+COMMENT ON COLUMN identity_provider.also IS 'Further rules of linking, [{claim, to}], each tried when the claims of those before are absent.';
+COMMENT ON COLUMN identity_provider.require_claim IS 'A claim that must hold require_value, or a text that begins with it and a semicolon.';
+COMMENT ON COLUMN identity_provider.meant_for IS 'As whom people come in by it; their other roles are not theirs in such a session.';
+COMMENT ON COLUMN identity_provider.strong_acr IS 'Values of the claim acr by which a sign-in is strong where the provider as a whole is not.';
 CREATE TABLE job (
     name text NOT NULL,
     due_at timestamp with time zone NOT NULL,
@@ -360,7 +371,11 @@ CREATE TABLE session (
     started_at timestamp with time zone NOT NULL,
     seen_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    strength text DEFAULT 'weak'::text NOT NULL,
+    device text DEFAULT ''::text NOT NULL,
+    CONSTRAINT session_strength_ck CHECK ((strength = ANY (ARRAY['weak'::text, 'strong'::text])))
 );
 COMMENT ON TABLE session IS 'A signed-in browser. Only the hash of its token is kept. Owned by internal/app/identity.';
 CREATE TABLE sign_in (
@@ -559,6 +574,7 @@ CREATE INDEX roster_user_unit_ix ON roster_user USING btree (unit);
 CREATE INDEX roster_user_username_ix ON roster_user USING btree (username COLLATE "C");
 CREATE INDEX session_account_ix ON session USING btree (account);
 CREATE INDEX session_expires_at_ix ON session USING btree (expires_at);
+CREATE UNIQUE INDEX session_id_uq ON session USING btree (id);
 CREATE INDEX session_person_ix ON session USING btree (person);
 CREATE INDEX sign_in_expires_at_ix ON sign_in USING btree (expires_at);
 CREATE INDEX sign_in_provider_ix ON sign_in USING btree (provider);

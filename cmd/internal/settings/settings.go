@@ -45,6 +45,7 @@ type Settings struct {
 	TLS                bool          `mapstructure:"tls"`
 	TrustedProxies     []string      `mapstructure:"trusted-proxies"`
 	SessionIdle        time.Duration `mapstructure:"session-idle"`
+	SessionIdleStaff   time.Duration `mapstructure:"session-idle-staff"`
 	SessionLife        time.Duration `mapstructure:"session-life"`
 	LogLevel           string        `mapstructure:"log-level"`
 	SMTP               string        `mapstructure:"smtp"`
@@ -84,6 +85,7 @@ var (
 		{"max-conns", 64, "most connections to PostgreSQL"},
 		{"per-tenant", 0, "most transactions of one tenant at a time (0: its cell's pool less one)"},
 		{"session-idle", time.Hour, "a session ends after this time without use"},
+		{"session-idle-staff", 30 * time.Minute, "the same for staff"},
 		{"session-life", 12 * time.Hour, "a session ends after this time anyway"},
 	}
 	mailing = []option{
@@ -204,7 +206,6 @@ func (s Settings) Validate() error {
 			add(err != nil, "--%s %q is no address; an example: 127.0.0.1:8080", name, addr)
 		}
 	}
-	add(s.SMTP != "" && s.MailFrom == "", "--smtp without --mail-from; an example: --mail-from ei-vastausta@digione.example")
 	add(s.MaxConns < 2, "--max-conns %d is too few; give at least 2", s.MaxConns)
 	add(s.PerTenant < 0, "--per-tenant %d is negative", s.PerTenant)
 	for _, p := range s.TrustedProxies {
@@ -212,6 +213,7 @@ func (s Settings) Validate() error {
 		add(err != nil && net.ParseIP(p) == nil, "--trusted-proxies %q is no address or network; an example: 10.0.0.0/8", p)
 	}
 	add(s.SessionIdle < time.Minute || s.SessionLife < s.SessionIdle, "--session-idle %s and --session-life %s: use at least a minute, and a life not shorter than idle", s.SessionIdle, s.SessionLife)
+	add(s.SessionIdleStaff < time.Minute || s.SessionIdleStaff > s.SessionIdle, "--session-idle-staff %s: use at least a minute, and no more than --session-idle %s", s.SessionIdleStaff, s.SessionIdle)
 	add(!slices.Contains([]string{"debug", "info", "warn", "error"}, s.LogLevel), "--log-level %q: use debug, info, warn or error", s.LogLevel)
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(faults...)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"digione/cmd/internal/installation"
+	"digione/internal/app/authz"
 	"digione/internal/app/identity"
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/joining"
@@ -47,7 +48,17 @@ func describe(s tenancy.Spec) (d described, faults []error) {
 			secret = "unread" // so that the other faults are told too
 		}
 		out := identity.Provider{Name: p.Name, Issuer: p.Issuer, ClientID: p.ClientID, Secret: secret, Scopes: p.Scopes,
-			LinkClaim: p.LinkClaim, LinkTo: identity.LinkTo(p.LinkTo), Disabled: p.Disabled}
+			LinkClaim: p.LinkClaim, LinkTo: identity.LinkTo(p.LinkTo), Disabled: p.Disabled,
+			RequireClaim: p.RequireClaim, RequireValue: p.RequireValue, Strong: p.Strong, StrongACR: p.StrongACR}
+		for _, a := range p.Also {
+			out.Also = append(out.Also, identity.Link{Claim: a.Claim, To: identity.LinkTo(a.To)})
+		}
+		for _, k := range p.For {
+			out.For = append(out.For, authz.Kind(k))
+		}
+		if err := out.Apply(p.Profile, s.OrganisationOID); err != nil {
+			wrong("profile: %w", err)
+		}
 		for _, f := range out.Faults() {
 			wrong("%w", f)
 		}

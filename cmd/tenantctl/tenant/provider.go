@@ -1,13 +1,17 @@
 package tenant
 
 import (
+	"context"
+	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"digione/cmd/internal/installation"
 	"digione/cmd/tenantctl/kit"
+	"digione/internal/app/authz"
 	"digione/internal/app/identity"
 	"digione/internal/tenancy"
 )
@@ -18,6 +22,10 @@ type providerOptions struct {
 	linkTo     string
 	secretFile string
 	dryRun     bool
+	profile    string
+	also       []string
+	require    string
+	meantFor   []string
 }
 
 func newProvider(k *kit.Kit) *cobra.Command {
@@ -31,8 +39,16 @@ from a file and kept encrypted by the tenant's key.
 
 --link-claim names the claim, --link-to the attribute of the roster's people that
 it must equal: username, sourced_id, oppijanumero or hetu. Never an e-mail address.
+--also names further rules for those who come without that claim. --for says as
+whom people come in by it: in such a session they have no other role. A sign-in
+is strong where --strong says so of all, or --strong-acr of those with such an acr.
+
+--profile mpassid and --profile suomifi set all of these as those services need
+them: MPASSid lets in only whom it names as of the tenant's organisation OID.
 The redirect address to register there is https://HOST/kirjaudu/paluu.`,
 		Example: `  tenantctl tenant provider vantaa --name "Vantaan koulutunnus" --issuer https://login.example/vantaa --client-id digione --secret-file secret.txt --link-claim preferred_username --link-to username
+  tenantctl tenant provider vantaa --name MPASSid --profile mpassid --issuer https://mpass.example --client-id digione --secret-file mpassid.txt
+  tenantctl tenant provider vantaa --name Suomi.fi --profile suomifi --issuer https://suomifi.example --client-id digione --secret-file suomifi.txt
   tenantctl tenant provider vantaa`,
 		Args: kit.Exactly("TENANT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -50,6 +66,12 @@ The redirect address to register there is https://HOST/kirjaudu/paluu.`,
 	f.StringSliceVar(&o.p.Scopes, "scope", nil, "scopes to ask for (default openid, profile)")
 	f.StringVar(&o.p.LinkClaim, "link-claim", "", "claim that names the person")
 	f.StringVar(&o.linkTo, "link-to", "", "username, sourced_id, oppijanumero or hetu")
+	f.StringVar(&o.profile, "profile", "", "mpassid or suomifi: their claims, rules and people")
+	f.StringSliceVar(&o.also, "also", nil, "a further rule, as CLAIM=ATTRIBUTE; may be given again")
+	f.StringVar(&o.require, "require", "", "a claim that must hold a value, as CLAIM=VALUE")
+	f.StringSliceVar(&o.meantFor, "for", nil, "learner, guardian, staff (default all)")
+	f.BoolVar(&o.p.Strong, "strong", false, "every sign-in there is strong")
+	f.StringSliceVar(&o.p.StrongACR, "strong-acr", nil, "value of acr by which a sign-in is strong; may be given again")
 	f.BoolVar(&o.p.Disabled, "disable", false, "nobody signs in by it, and its sessions end")
 	f.BoolVar(&o.dryRun, "dry-run", false, "check, change nothing")
 	return cmd
@@ -64,13 +86,30 @@ func (o *providerOptions) put(cmd *cobra.Command, slug string) error {
 		return err
 	}
 	o.p.Secret, o.p.LinkTo = strings.TrimSpace(string(b)), identity.LinkTo(o.linkTo)
-	if err := o.p.Check(); err != nil || o.dryRun {
+	if err := o.rules(); err != nil {
 		return err
 	}
+	if o.profile == "" { // a profile asks the tenant
+		if err := o.p.Check(); err != nil || o.dryRun {
+			return err
+		}
+	}
 	ctx := cmd.Context()
-	return o.Change(ctx, cmd, slug, func(in *installation.Installation) error {
+	run := o.Change
+	if o.dryRun {
+		run = func(ctx context.Context, _ *cobra.Command, _ string, f func(*installation.Installation) error) error {
+			return o.With(ctx, f)
+		}
+	}
+	return run(ctx, cmd, slug, func(in *installation.Installation) error {
 		t, err := kit.Tenant(ctx, in, slug)
 		if err != nil {
+			return err
+		}
+		if err := o.p.Apply(o.profile, t.OrganisationOID); err != nil {
+			return kit.Usage("--profile %s: %s", o.profile, err)
+		}
+		if err := o.p.Check(); err != nil || o.dryRun {
 			return err
 		}
 		ks, err := in.Keyset(t)
@@ -91,6 +130,27 @@ func (o *providerOptions) put(cmd *cobra.Command, slug string) error {
 	})
 }
 
+// rules reads the flags that are pairs.
+func (o *providerOptions) rules() error {
+	for _, a := range o.also {
+		claim, to, ok := strings.Cut(a, "=")
+		if !ok {
+			return kit.Usage("--also %q: use CLAIM=ATTRIBUTE, such as urn:mpass.id:uid=username", a)
+		}
+		o.p.Also = append(o.p.Also, identity.Link{Claim: claim, To: identity.LinkTo(to)})
+	}
+	if o.require != "" {
+		var ok bool
+		if o.p.RequireClaim, o.p.RequireValue, ok = strings.Cut(o.require, "="); !ok {
+			return kit.Usage("--require %q: use CLAIM=VALUE", o.require)
+		}
+	}
+	for _, k := range o.meantFor {
+		o.p.For = append(o.p.For, authz.Kind(k))
+	}
+	return nil
+}
+
 func (o *providerOptions) list(cmd *cobra.Command, slug string) error {
 	ctx := cmd.Context()
 	return o.With(ctx, func(in *installation.Installation) error {
@@ -103,21 +163,23 @@ func (o *providerOptions) list(cmd *cobra.Command, slug string) error {
 			return err
 		}
 		type provider struct {
-			ID   string `json:"id"`
-			Name string `json:"name"`
+			ID     string       `json:"id"`
+			Name   string       `json:"name"`
+			For    []authz.Kind `json:"for"`
+			Strong bool         `json:"strong"`
 		}
 		views, rows := []provider{}, [][]string{}
 		err = db.Read(ctx, t.ID, func(tx tenancy.Read) error {
 			list, err := identity.ListProviders(ctx, tx)
 			for _, p := range list {
-				views = append(views, provider{p.ID.String(), p.Name})
-				rows = append(rows, []string{p.ID.String(), p.Name})
+				views = append(views, provider{p.ID.String(), p.Name, p.For, p.Strong})
+				rows = append(rows, []string{p.ID.String(), p.Name, fmt.Sprint(p.For), strconv.FormatBool(p.Strong)})
 			}
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		return o.Print(views, []string{"ID", "NAME"}, rows)
+		return o.Print(views, []string{"ID", "NAME", "FOR", "STRONG"}, rows)
 	})
 }

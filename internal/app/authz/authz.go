@@ -121,6 +121,52 @@ func (a Actor) Has(r Role) bool {
 	return slices.ContainsFunc(a.Grants, func(g Grant) bool { return g.Role == r })
 }
 
+// Kind is as whom somebody comes in: by another provider a teacher is a guardian.
+type Kind string
+
+// The kinds of people.
+const (
+	Learners  Kind = "learner"
+	Guardians Kind = "guardian"
+	Staff     Kind = "staff"
+)
+
+// Kinds are all of them.
+var Kinds = []Kind{Learners, Guardians, Staff}
+
+// kindOf is whom a role makes of somebody; a grant as a guardian alone opens nothing.
+func kindOf(r Role) Kind {
+	switch r {
+	case Learner:
+		return Learners
+	case Guardian:
+		return Guardians
+	}
+	return Staff
+}
+
+// Is reports whether the actor has a role of a kind.
+func (a Actor) Is(k Kind) bool {
+	return slices.ContainsFunc(a.Roles(), func(r Role) bool { return kindOf(r) == k })
+}
+
+// Only returns the actor with the roles of some kinds alone.
+func (a Actor) Only(kinds []Kind) Actor {
+	out := Actor{Person: a.Person}
+	for _, g := range a.Grants {
+		if slices.Contains(kinds, kindOf(g.Role)) {
+			out.Grants = append(out.Grants, g)
+		}
+	}
+	if slices.Contains(kinds, Staff) {
+		out.Groups = a.Groups
+	}
+	if slices.Contains(kinds, Guardians) {
+		out.Children = a.Children
+	}
+	return out
+}
+
 // Refused is the answer to an actor who may not do an action: to a viewer, who sees
 // what there is to change, that they may not; to all others as if it were not there.
 func (a Actor) Refused(act Action) error {

@@ -19,6 +19,7 @@ const (
 	PersonSearch Action = "person.search"
 	SchoolRead   Action = "school.read"
 	GroupRead    Action = "group.read"
+	SelfChange   Action = "self.change" // what is one's own: where one is signed in
 	SessionEnd   Action = "session.end"
 	Joining      Action = "joining"
 	SupportRead  Action = "support.read" // who was here to support, and why
@@ -49,6 +50,7 @@ const anyone Role = "anyone"
 var rules = map[Action]map[Role]scope{
 	HomeRead:     {anyone: toSelf, Support: toAll},
 	SelfRead:     {anyone: toSelf},
+	SelfChange:   {anyone: toSelf},
 	SessionEnd:   {anyone: toSelf, Support: toSelf},
 	PersonRead:   {anyone: toSelf, Guardian: toChildren, Teacher: toGroups, Principal: toUnits, Admin: toAll, Support: toAll},
 	PersonSearch: {Admin: toAll, Support: toAll},
@@ -61,6 +63,14 @@ var rules = map[Action]map[Role]scope{
 	FleetRead:    {Operator: toAll, Viewer: toAll},
 	FleetChange:  {Operator: toAll},
 }
+
+// strong are the actions that ask for a strong sign-in: what opens the data of many,
+// or changes who may see them. Where a municipality has no strong provider nobody
+// does them.
+var strong = map[Action]bool{AuditRead: true}
+
+// Strong reports whether an action asks for a strong sign-in.
+func (act Action) Strong() bool { return strong[act] }
 
 // Reach is what an actor reaches with one action. In SQL its fields are
 // arguments: (@all or u.id = any(@units)). The lists are never nil, so that an

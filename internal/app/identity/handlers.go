@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -55,7 +56,10 @@ type handlers struct {
 }
 
 // Routes mounts the way in and the way out for the people of tenants.
-func Routes(r *web.Router, cfg Config) { Mount(r, tenants{cfg}, cfg) }
+func Routes(r *web.Router, cfg Config) {
+	Mount(r, tenants{cfg}, cfg)
+	mountSessions(r, cfg)
+}
 
 // Mount mounts the way in and the way out of a realm.
 func Mount(r *web.Router, realm Realm, cfg Config) {
@@ -72,22 +76,42 @@ func Mount(r *web.Router, realm Realm, cfg Config) {
 // SignInPage is all that templates/signin.html may use.
 type SignInPage struct {
 	web.Page
-	Words Words
-	Ways  []Way
+	Words  Words
+	Ways   []Way
+	Strong bool // somebody who is in must sign in strongly
 }
 
-// Way is a button to a provider.
-type Way struct{ Name, Path string }
+// Way is a button to a provider, and for whom it is where it is not for all.
+type Way struct{ Name, For, Path string }
+
+// whom says for whom a provider is, "" for everybody.
+func (h handlers) whom(rq *web.Request, p Provider) string {
+	if len(p.kinds()) == len(authz.Kinds) {
+		return ""
+	}
+	var words []string
+	for _, k := range p.For {
+		words = append(words, rq.Lang.T("identity.for."+string(k)))
+	}
+	return strings.Join(words, ", ")
+}
 
 func (h handlers) show(c *fiber.Ctx, rq *web.Request) error {
-	if rq.Actor.SignedIn() {
+	strong := rq.Actor.SignedIn() && c.Query(web.StrongKey) != "" && !rq.Session.Strong
+	if rq.Actor.SignedIn() && !strong {
 		return c.Redirect(rq.ReturnTo(), fiber.StatusSeeOther)
 	}
-	page := SignInPage{Page: rq.Page("identity.title"), Words: h.realm.Words()}
+	page := SignInPage{Page: rq.Page("identity.title"), Words: h.realm.Words(), Strong: strong}
+	if strong {
+		page.Title, page.Words = rq.Lang.T("identity.strong"), Words{"identity.strong.lead", "identity.strong.help", "identity.strong.none", "identity.strong.none.help"}
+	}
 	other := c.Query(otherKey) != ""
 	for i := range page.Langs {
 		if other {
 			page.Langs[i].Path += "&" + otherKey + "=1"
+		}
+		if strong {
+			page.Langs[i].Path += "&" + web.StrongKey + "=1"
 		}
 	}
 	all, err := h.realm.Providers(rq)
@@ -95,18 +119,24 @@ func (h handlers) show(c *fiber.Ctx, rq *web.Request) error {
 		return err
 	}
 	for _, p := range all {
-		page.Ways = append(page.Ways, Way{p.Name, startPath(p.ID, rq.ReturnTo(), other)})
+		if strong && !p.Strong && len(p.StrongACR) == 0 {
+			continue
+		}
+		page.Ways = append(page.Ways, Way{p.Name, h.whom(rq, p), startPath(p.ID, rq.ReturnTo(), other, strong)})
 	}
 	return rq.Render(pages["signin"], page)
 }
 
-func startPath(provider uuid.UUID, back string, other bool) string {
+func startPath(provider uuid.UUID, back string, other, strong bool) string {
 	q := url.Values{}
 	if back != "/" {
 		q.Set(returnKey, back)
 	}
 	if other {
 		q.Set(otherKey, "1")
+	}
+	if strong {
+		q.Set(web.StrongKey, "1")
 	}
 	path := signInPath + "/" + provider.String() + "/alku"
 	if len(q) > 0 {
@@ -142,6 +172,9 @@ func (h handlers) start(c *fiber.Ctx, rq *web.Request) error {
 	}
 	if c.Query(otherKey) != "" {
 		opts = append(opts, oauth2.SetAuthURLParam("prompt", "login"))
+	}
+	if c.Query(web.StrongKey) != "" && len(p.StrongACR) > 0 {
+		opts = append(opts, oauth2.SetAuthURLParam("acr_values", strings.Join(p.StrongACR, " ")), oauth2.SetAuthURLParam("prompt", "login"))
 	}
 	return c.Redirect(is.config(p, h.redirectURI(c, rq)).AuthCodeURL(state, opts...), fiber.StatusSeeOther)
 }

@@ -8,12 +8,18 @@
 // the one attribute that the provider names (username, sourced_id, oppijanumero or
 // hetu), and exactly one person whom an active, enabled row of the roster names
 // must fit; then the account is linked and says by which rule. None or several
-// end in a page that says so, without session and account. Nobody is linked by an
-// e-mail address or a name: both change hands.
+// end in a page that says so, without session and account. A provider may name
+// further rules for those without the first one's claim: learners come with a
+// national learner number, staff with none. Nobody is linked by an e-mail address
+// or a name: both change hands.
 //
 // username and sourced_id are safe only where the provider is the municipality's
-// own directory; a provider that serves several of them links by oppijanumero or
-// hetu.
+// own directory, or where a claim must say so (RequireClaim); one that serves
+// several of them links by oppijanumero or hetu.
+//
+// A provider is meant for some kinds of people, and a session has no other role than
+// these: a teacher who comes in as a guardian sees their children and no group. A
+// sign-in is weak or strong; what an action needs, package authz says.
 //
 // A session's token is random, only its hash is stored, and it lives in the
 // schema of its tenant: another tenant's token finds nothing there. What a person
@@ -31,6 +37,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"digione/internal/app/authz"
 	"digione/internal/app/fault"
 )
 
@@ -55,7 +62,56 @@ type Provider struct {
 	Scopes    []string
 	LinkClaim string
 	LinkTo    LinkTo
+	// Also are further rules, each tried when the claims of those before are absent.
+	Also []Link
+	// RequireClaim must hold RequireValue, or a text that begins with it and a
+	// semicolon, such as MPASSid's "OID;Name" of the education provider. Empty is none.
+	RequireClaim, RequireValue string
+	// For says as whom people come in; empty is everybody.
+	For []authz.Kind
+	// Strong says that every sign-in there is strong; StrongACR are the values of the
+	// claim acr by which one is.
+	Strong    bool
+	StrongACR []string
 	Disabled  bool // nobody signs in by it, and its sessions end
+}
+
+// Link is a rule: the claim must equal the attribute.
+type Link struct {
+	Claim string `json:"claim" yaml:"claim"`
+	To    LinkTo `json:"to" yaml:"to"`
+}
+
+// links are all rules in their order.
+func (p Provider) links() []Link { return append([]Link{{p.LinkClaim, p.LinkTo}}, p.Also...) }
+
+// kinds are those for whom the provider is meant.
+func (p Provider) kinds() []authz.Kind {
+	if len(p.For) == 0 {
+		return authz.Kinds
+	}
+	return p.For
+}
+
+// strong reports whether the sign-in that the claims tell of is strong.
+func (p Provider) strong(claims map[string]any) bool {
+	acr, _ := claims["acr"].(string)
+	return p.Strong || acr != "" && slices.Contains(p.StrongACR, acr)
+}
+
+// admits reports whether the required claim holds what it must.
+func (p Provider) admits(claims map[string]any) bool {
+	if p.RequireClaim == "" {
+		return true
+	}
+	values, ok := claims[p.RequireClaim].([]any)
+	if !ok {
+		values = []any{claims[p.RequireClaim]}
+	}
+	return slices.ContainsFunc(values, func(v any) bool {
+		s, _ := v.(string)
+		return s == p.RequireValue || strings.HasPrefix(s, p.RequireValue+";")
+	})
 }
 
 // neverLinks are claims that change hands or are anybody's to choose.
@@ -78,9 +134,15 @@ func (p Provider) Faults() (faults []error) {
 	}
 	wrong(strings.TrimSpace(p.Name) == "" || len(p.Name) > 100, "give it a name of at most 100 characters, such as Vantaan koulutunnus")
 	wrong(p.ClientID == "" || p.Secret == "", "the client's id and its secret are both needed")
-	wrong(p.LinkClaim == "", "name the claim that links, such as preferred_username")
-	wrong(slices.Contains(neverLinks, p.LinkClaim), "accounts are never linked by %s", p.LinkClaim)
-	wrong(!slices.Contains([]LinkTo{ToUsername, ToSourcedID, ToOppijanumero, ToHetu}, p.LinkTo), "link to %q: use username, sourced_id, oppijanumero or hetu", p.LinkTo)
+	for _, l := range p.links() {
+		wrong(l.Claim == "", "name the claim that links, such as preferred_username")
+		wrong(slices.Contains(neverLinks, l.Claim), "accounts are never linked by %s", l.Claim)
+		wrong(!slices.Contains([]LinkTo{ToUsername, ToSourcedID, ToOppijanumero, ToHetu}, l.To), "link to %q: use username, sourced_id, oppijanumero or hetu", l.To)
+	}
+	wrong((p.RequireClaim == "") != (p.RequireValue == ""), "a required claim and its value belong together")
+	for _, k := range p.For {
+		wrong(!slices.Contains(authz.Kinds, k), "meant for %q: use learner, guardian or staff", k)
+	}
 	if err := checkIssuer(p.Issuer); err != nil {
 		faults = append(faults, err)
 	}
@@ -115,26 +177,34 @@ func (p Provider) scopes() []string {
 	return append([]string{"openid"}, p.Scopes...)
 }
 
-// linkValue returns the text of the link claim; what is absent, empty, not one
-// text, or too long to be an identifier, links nobody.
-func (p Provider) linkValue(claims map[string]any) (string, bool) {
-	v := claims[p.LinkClaim]
-	if list, ok := v.([]any); ok && len(list) == 1 {
-		v = list[0]
+// link returns the first rule whose claim is there, with its text; what is absent,
+// empty, not one text, or too long to be an identifier, links nobody.
+func (p Provider) link(claims map[string]any) (l Link, value string, ok bool) {
+	for _, l := range p.links() {
+		v := claims[l.Claim]
+		if list, ok := v.([]any); ok && len(list) == 1 {
+			v = list[0]
+		}
+		if s, ok := v.(string); ok && s != "" && len(s) <= 256 {
+			return l, s, true
+		}
 	}
-	s, ok := v.(string)
-	return s, ok && s != "" && len(s) <= 256
+	return Link{}, "", false
 }
 
 // Limits bound a session.
 type Limits struct {
 	Idle     time.Duration // without a request; 0 is 60 min
+	Staff    time.Duration // the same for staff, whose screens stand open in classrooms; 0 is 30 min
 	Absolute time.Duration // from sign-in; 0 is 12 h
 }
 
 func (l Limits) withDefaults() Limits {
 	if l.Idle == 0 {
 		l.Idle = time.Hour
+	}
+	if l.Staff == 0 {
+		l.Staff = min(l.Idle, 30*time.Minute)
 	}
 	if l.Absolute == 0 {
 		l.Absolute = 12 * time.Hour
@@ -147,4 +217,6 @@ const (
 	signedIn  = "session.start"
 	signedOut = "session.end"
 	turnedOut = "session.refused"
+
+	endedElsewhere = "session.ended" // from another device; the reason is the session's id
 )

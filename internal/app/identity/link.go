@@ -9,24 +9,27 @@ import (
 	"digione/internal/tenancy/keys"
 )
 
-// personOf is the linking rule of the package comment.
-func personOf(ctx context.Context, tx tenancy.Read, ks *keys.Keyset, p Provider, who Proof) (uuid.UUID, error) {
+// personOf is the linking rule of the package comment; by is the rule that linked.
+func personOf(ctx context.Context, tx tenancy.Read, ks *keys.Keyset, p Provider, who Proof) (person uuid.UUID, by Link, err error) {
+	if !p.admits(who.Claims) {
+		return uuid.Nil, by, because(elsewhere, nil)
+	}
 	known, ok, err := findAccount(ctx, tx, p.ID, who.Subject)
 	if err != nil || ok {
-		return known.Person, err
+		return known.Person, by, err
 	}
-	value, ok := p.linkValue(who.Claims)
+	by, value, ok := p.link(who.Claims)
 	if !ok {
-		return uuid.Nil, because(nobody, nil)
+		return uuid.Nil, by, because(nobody, nil)
 	}
-	fit, err := matchPersons(ctx, tx, ks, p.LinkTo, value)
+	fit, err := matchPersons(ctx, tx, ks, by.To, value)
 	switch {
 	case err != nil:
-		return uuid.Nil, err
+		return uuid.Nil, by, err
 	case len(fit) == 0:
-		return uuid.Nil, because(nobody, nil)
+		return uuid.Nil, by, because(nobody, nil)
 	case len(fit) > 1:
-		return uuid.Nil, because(several, nil)
+		return uuid.Nil, by, because(several, nil)
 	}
-	return fit[0], nil
+	return fit[0], by, nil
 }

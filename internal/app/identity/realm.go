@@ -110,7 +110,7 @@ func (t tenants) Enter(rq *web.Request, p Provider, who Proof) (token string, ex
 		return "", expires, err
 	}
 	err = t.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
-		person, err := personOf(rq.Ctx, tx.Read, ks, p, who)
+		person, by, err := personOf(rq.Ctx, tx.Read, ks, p, who)
 		if err != nil {
 			return err
 		}
@@ -124,7 +124,10 @@ func (t tenants) Enter(rq *web.Request, p Provider, who Proof) (token string, ex
 			}
 			return because(withoutRole, nil)
 		}
-		a, err := putAccount(rq.Ctx, tx, p, who.Subject, person, rq.Now)
+		if len(actor.Only(p.kinds()).Roles()) == 0 {
+			return because(notMeant, nil)
+		}
+		a, err := putAccount(rq.Ctx, tx, p, who.Subject, person, by, rq.Now)
 		if err != nil {
 			return err
 		}
@@ -133,7 +136,7 @@ func (t tenants) Enter(rq *web.Request, p Provider, who Proof) (token string, ex
 				return err
 			}
 		}
-		if token, expires, err = t.Sessions.begin(rq.Ctx, tx, a, rq.Now); err != nil {
+		if token, expires, err = t.Sessions.begin(rq.Ctx, tx, a, entered{p.strong(who.Claims), rq.Device()}, rq.Now); err != nil {
 			return err
 		}
 		return audit.Viewed(rq.Ctx, tx, event(rq, signedIn, person, ""))

@@ -64,6 +64,14 @@ var (
 		code: "notopen", status: http.StatusForbidden, other: true,
 		title: "identity.notopen", help: "identity.notopen.help",
 	}
+	elsewhere = refusal{
+		code: "elsewhere", status: http.StatusForbidden, other: true,
+		title: "identity.elsewhere", help: "identity.elsewhere.help",
+	}
+	notMeant = refusal{
+		code: "notmeant", status: http.StatusForbidden,
+		title: "identity.notmeant", help: "identity.notmeant.help",
+	}
 	notListed = refusal{
 		code: "unlisted", status: http.StatusForbidden, other: true,
 		title: "identity.unlisted", help: "identity.unlisted.help",

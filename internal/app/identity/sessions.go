@@ -48,8 +48,9 @@ func (s *Sessions) Find(ctx context.Context, tenant tenancy.ID, token string, no
 		if err != nil {
 			return err
 		}
-		seen, ok = f.SeenAt, len(actor.Roles()) > 0
-		out = web.Session{Actor: actor, Name: f.Name, CSRF: f.CSRF, Lang: i18n.Lang(f.Language)}
+		actor = actor.Only(f.Kinds)
+		seen, ok = f.SeenAt, len(actor.Roles()) > 0 && !s.staffIdle(actor, f.SeenAt, now)
+		out = web.Session{ID: f.ID, Actor: actor, Name: f.Name, CSRF: f.CSRF, Lang: i18n.Lang(f.Language), Strong: f.Strong}
 		return nil
 	})
 	if err != nil || !ok {
@@ -61,9 +62,20 @@ func (s *Sessions) Find(ctx context.Context, tenant tenancy.ID, token string, no
 	return out, err == nil, err
 }
 
+// staffIdle reports whether somebody of the staff was away for too long.
+func (s *Sessions) staffIdle(a authz.Actor, seen, now time.Time) bool {
+	return a.Is(authz.Staff) && now.Sub(seen) >= s.limits.Staff
+}
+
+// entered is how somebody came in.
+type entered struct {
+	strong bool
+	device string
+}
+
 // begin starts a session of an account.
-func (s *Sessions) begin(ctx context.Context, tx tenancy.Write, a account, now time.Time) (token string, expires time.Time, err error) {
+func (s *Sessions) begin(ctx context.Context, tx tenancy.Write, a account, how entered, now time.Time) (token string, expires time.Time, err error) {
 	expires = now.Add(s.limits.Absolute)
-	token, err = insertSession(ctx, tx, a, now, expires)
+	token, err = insertSession(ctx, tx, a, how, now, expires)
 	return token, expires, err
 }

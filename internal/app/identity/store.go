@@ -20,11 +20,23 @@ import (
 const secretContext = "identity_provider.secret"
 
 const sqlPutProvider = `
-insert into identity_provider (id, name, issuer, client_id, secret_cipher, scopes, link_claim, link_to, enabled)
-values (@id, @name, @issuer, @client_id, @secret, @scopes, @link_claim, @link_to, @enabled)
+insert into identity_provider (id, name, issuer, client_id, secret_cipher, scopes, link_claim, link_to, also, require_claim, require_value,
+                               meant_for, strength, strong_acr, enabled)
+values (@id, @name, @issuer, @client_id, @secret, @scopes, @link_claim, @link_to, @also, @require_claim, @require_value,
+        @meant_for, @strength, @strong_acr, @enabled)
 on conflict (issuer, client_id) do update
    set name = excluded.name, secret_cipher = excluded.secret_cipher, scopes = excluded.scopes,
-       link_claim = excluded.link_claim, link_to = excluded.link_to, enabled = excluded.enabled`
+       link_claim = excluded.link_claim, link_to = excluded.link_to, also = excluded.also,
+       require_claim = excluded.require_claim, require_value = excluded.require_value, meant_for = excluded.meant_for,
+       strength = excluded.strength, strong_acr = excluded.strong_acr, enabled = excluded.enabled`
+
+// strength is the column of a provider or a session.
+func strength(strong bool) string {
+	if strong {
+		return "strong"
+	}
+	return "weak"
+}
 
 // PutProvider adds a tenant's provider, or changes the one with the same issuer
 // and client. Accounts that are linked already stay linked.
@@ -43,6 +55,8 @@ func PutProvider(ctx context.Context, tx tenancy.Write, ks *keys.Keyset, p Provi
 	_, err = tx.Exec(ctx, sqlPutProvider, pgx.StrictNamedArgs{
 		"id": id, "name": p.Name, "issuer": p.Issuer, "client_id": p.ClientID, "secret": sealed,
 		"scopes": p.scopes(), "link_claim": p.LinkClaim, "link_to": string(p.LinkTo), "enabled": !p.Disabled,
+		"also": append([]Link{}, p.Also...), "require_claim": p.RequireClaim, "require_value": p.RequireValue,
+		"meant_for": p.kinds(), "strength": strength(p.Strong), "strong_acr": append([]string{}, p.StrongACR...),
 	})
 	if err != nil {
 		return fmt.Errorf("put provider %s: %w", p.Issuer, err)
@@ -50,8 +64,16 @@ func PutProvider(ctx context.Context, tx tenancy.Write, ks *keys.Keyset, p Provi
 	return nil
 }
 
+// how is how a provider is kept, but for its secret.
+const how = ` name, issuer, client_id, scopes, link_claim, link_to, also, require_claim, require_value, meant_for, strength = 'strong', strong_acr, not enabled `
+
+func (p *Provider) how() []any {
+	return []any{&p.Name, &p.Issuer, &p.ClientID, &p.Scopes, &p.LinkClaim, &p.LinkTo, &p.Also, &p.RequireClaim, &p.RequireValue,
+		&p.For, &p.Strong, &p.StrongACR, &p.Disabled}
+}
+
 const sqlFindProviderOfClient = `
-select name, secret_cipher, scopes, link_claim, link_to, not enabled
+select secret_cipher, ` + how + `
   from identity_provider
  where issuer = @issuer
    and client_id = @client_id`
@@ -67,7 +89,7 @@ func DiffProvider(ctx context.Context, tx tenancy.Read, ks *keys.Keyset, p Provi
 	var is Provider
 	var sealed []byte
 	err := tx.QueryRow(ctx, sqlFindProviderOfClient, pgx.StrictNamedArgs{"issuer": p.Issuer, "client_id": p.ClientID}).
-		Scan(&is.Name, &sealed, &is.Scopes, &is.LinkClaim, &is.LinkTo, &is.Disabled)
+		Scan(append([]any{&sealed}, is.how()...)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return []tenancy.Change{NewProvider(p)}, nil
 	}
@@ -88,6 +110,11 @@ func DiffProvider(ctx context.Context, tx tenancy.Read, ks *keys.Keyset, p Provi
 	add("scopes", strings.Join(is.scopes(), " "), strings.Join(p.scopes(), " "))
 	add("link_claim", is.LinkClaim, p.LinkClaim)
 	add("link_to", string(is.LinkTo), string(p.LinkTo))
+	add("also", fmt.Sprint(is.Also), fmt.Sprint(p.Also))
+	add("require", is.RequireClaim+" "+is.RequireValue, p.RequireClaim+" "+p.RequireValue)
+	add("for", fmt.Sprint(is.kinds()), fmt.Sprint(p.kinds()))
+	add("strong", strconv.FormatBool(is.Strong), strconv.FormatBool(p.Strong))
+	add("strong_acr", strings.Join(is.StrongACR, " "), strings.Join(p.StrongACR, " "))
 	add("disabled", strconv.FormatBool(is.Disabled), strconv.FormatBool(p.Disabled))
 	if subtle.ConstantTimeCompare(secret, []byte(p.Secret)) != 1 {
 		add("secret", "the one that is kept", "another")
@@ -95,22 +122,27 @@ func DiffProvider(ctx context.Context, tx tenancy.Read, ks *keys.Keyset, p Provi
 	return out, nil
 }
 
-const sqlListProviders = `select id, name from identity_provider where enabled order by name, id limit 20`
+const sqlListProviders = `
+select id, name, meant_for, strength = 'strong', strong_acr
+  from identity_provider
+ where enabled
+ order by name, id
+ limit 20`
 
 // ListProviders returns the providers by which people sign in today, with their
-// ids and names alone.
+// ids and names, for whom they are and whether they are strong.
 func ListProviders(ctx context.Context, tx tenancy.Read) ([]Provider, error) {
 	rows, err := tx.Query(ctx, sqlListProviders)
 	if err != nil {
 		return nil, fmt.Errorf("list providers: %w", err)
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Provider, err error) {
-		return p, row.Scan(&p.ID, &p.Name)
+		return p, row.Scan(&p.ID, &p.Name, &p.For, &p.Strong, &p.StrongACR)
 	})
 }
 
 const sqlFindProvider = `
-select id, name, issuer, client_id, secret_cipher, scopes, link_claim, link_to
+select id, secret_cipher, ` + how + `
   from identity_provider
  where id = @id
    and enabled`
@@ -118,7 +150,7 @@ select id, name, issuer, client_id, secret_cipher, scopes, link_claim, link_to
 // findProvider returns an enabled provider with its secret still sealed.
 func findProvider(ctx context.Context, tx tenancy.Read, id uuid.UUID) (p Provider, sealed []byte, ok bool, err error) {
 	err = tx.QueryRow(ctx, sqlFindProvider, pgx.StrictNamedArgs{"id": id}).
-		Scan(&p.ID, &p.Name, &p.Issuer, &p.ClientID, &sealed, &p.Scopes, &p.LinkClaim, &p.LinkTo)
+		Scan(append([]any{&p.ID, &sealed}, p.how()...)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Provider{}, nil, false, nil
 	}
@@ -238,7 +270,7 @@ returning id, person`
 
 // putAccount links an account to a person, or notes another sign-in by one that
 // is linked.
-func putAccount(ctx context.Context, tx tenancy.Write, p Provider, subject string, person uuid.UUID, now time.Time) (account, error) {
+func putAccount(ctx context.Context, tx tenancy.Write, p Provider, subject string, person uuid.UUID, by Link, now time.Time) (account, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return account{}, fmt.Errorf("make account id: %w", err)
@@ -246,7 +278,7 @@ func putAccount(ctx context.Context, tx tenancy.Write, p Provider, subject strin
 	var a account
 	err = tx.QueryRow(ctx, sqlPutAccount, pgx.StrictNamedArgs{
 		"id": id, "provider": p.ID, "subject": subject, "person": person,
-		"linked_by": p.LinkClaim + " = " + string(p.LinkTo), "now": now,
+		"linked_by": by.Claim + " = " + string(by.To), "now": now,
 	}).Scan(&a.ID, &a.Person)
 	if err != nil {
 		return account{}, fmt.Errorf("put account: %w", err)

@@ -85,14 +85,21 @@ func (is *issuer) verify(ctx context.Context, raw, clientID, nonce string, now t
 	return nil, because(untrusted, err)
 }
 
+// enough reports whether claims hold the first one that links, and the required one.
+func (p Provider) enough(claims map[string]any) bool {
+	_, links := claims[p.LinkClaim]
+	_, requires := claims[p.RequireClaim]
+	return links && (requires || p.RequireClaim == "")
+}
+
 // proven collects the claims, from the userinfo endpoint where the id token is
-// without the one that links.
+// without those that link.
 func (is *issuer) proven(ctx context.Context, p Provider, token *oidc.IDToken, tokens *oauth2.Token) (Proof, error) {
 	out := Proof{Subject: token.Subject, Claims: map[string]any{}}
 	if err := token.Claims(&out.Claims); err != nil {
 		return Proof{}, because(untrusted, errors.New("claims cannot be read"))
 	}
-	if _, ok := out.Claims[p.LinkClaim]; ok || is.UserInfoEndpoint() == "" {
+	if p.enough(out.Claims) || is.UserInfoEndpoint() == "" {
 		return out, nil
 	}
 	info, err := is.UserInfo(ctx, oauth2.StaticTokenSource(tokens))

@@ -26,6 +26,7 @@ import (
 	"digione/internal/app/identity/devidp"
 	"digione/internal/app/people/peopletest"
 	"digione/internal/app/web"
+	"digione/internal/app/web/htmlcheck"
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/dbtest"
 	"digione/internal/tenancy/keys"
@@ -107,12 +108,34 @@ func newWorld(t *testing.T, opts ...option) *world {
 	edge.Tenants, edge.Now, edge.Log, edge.Sessions = w.env.DB, w.now, log, own.Sessions
 	w.router = web.New(edge)
 	identity.Routes(w.router, own)
-	show := func(c *fiber.Ctx, rq *web.Request) error {
-		return c.SendString(rq.Session.Name + "\n" + web.Masked(rq.Session.CSRF))
-	}
-	w.router.Get("/", authz.HomeRead, show)
-	w.router.Get("/oma/:x", authz.SelfRead, show)
+	w.router.Get("/", authz.HomeRead, w.show)
+	w.router.Get("/oma/:x", authz.SelfRead, w.show)
 	return w
+}
+
+// show is a page that says who is in, and their token.
+func (w *world) show(c *fiber.Ctx, rq *web.Request) error {
+	return c.SendString(rq.Session.Name + "\n" + web.Masked(rq.Session.CSRF))
+}
+
+func (w *world) csrf(b *browser) string {
+	_, token, _ := strings.Cut(b.get(alpha, "/").body, "\n")
+	return token
+}
+
+// href is the address of a page's first button.
+func (w *world) href(page answer) string {
+	w.t.Helper()
+	links := page.doc(w.t).Find("main a.ds-button")
+	if len(links) == 0 {
+		w.t.Fatal("no button")
+	}
+	return htmlcheck.Attr(links[0], "href")
+}
+
+// scan asks one row.
+func scan(sql string, arg any, into ...any) func(tenancy.Read) error {
+	return func(tx tenancy.Read) error { return tx.QueryRow(context.Background(), sql, arg).Scan(into...) }
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.offset.Load())) }

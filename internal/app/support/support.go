@@ -63,7 +63,8 @@ func (s Sessions) Find(ctx context.Context, tenant tenancy.ID, token string, now
 		return web.Session{}, false, err
 	}
 	return web.Session{
-		Actor: authz.Actor{Person: f.Operator, Grants: []authz.Grant{{Role: authz.Support}}}, Name: f.OperatorName, CSRF: f.CSRF,
+		Strong: true, // as operators sign in
+		Actor:  authz.Actor{Person: f.Operator, Grants: []authz.Grant{{Role: authz.Support}}}, Name: f.OperatorName, CSRF: f.CSRF,
 		Support: &web.Support{Grant: f.ID, Reason: f.Reason, Until: f.EndsAt, Note: func(rq *web.Request) error { return s.note(rq, rq.Seen(audit.Page)) }},
 	}, true, nil
 }

@@ -2,10 +2,14 @@ package web
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
+	"github.com/mileusna/useragent"
 
 	"digione/internal/app/audit"
 	"digione/internal/app/authz"
@@ -63,6 +67,14 @@ func (rq *Request) ParamID(name string) (uuid.UUID, error) {
 		return uuid.Nil, authz.Missing(name)
 	}
 	return id, nil
+}
+
+// Device is what the browser calls itself, in two words at most, such as "Firefox,
+// Windows": for people who look through their own sessions.
+func (rq *Request) Device() string {
+	ua := useragent.Parse(rq.c.Get(fiber.HeaderUserAgent))
+	words := slices.DeleteFunc([]string{ua.Name, ua.OS}, func(s string) bool { return s == "" })
+	return fmt.Sprintf("%.60s", strings.ToValidUTF8(strings.Join(words, ", "), ""))
 }
 
 // Form returns a field of the request's body, never of its address.

@@ -16,10 +16,12 @@ import (
 
 // Session is a signed-in browser, as the edge needs it.
 type Session struct {
-	Actor authz.Actor // loaded for today, see authz.Load
-	Name  string      // whom to greet, shown on pages only
-	CSRF  string      // the session's token; never empty
-	Lang  i18n.Lang   // the person's choice, empty when there is none
+	ID     uuid.UUID   // names it among the person's own, and opens nothing
+	Actor  authz.Actor // loaded for today, see authz.Load
+	Name   string      // whom to greet, shown on pages only
+	CSRF   string      // the session's token; never empty
+	Lang   i18n.Lang   // the person's choice, empty when there is none
+	Strong bool        // the sign-in was a strong one
 	// Support is set where the actor is an operator on a support visit.
 	Support *Support
 }
@@ -139,6 +141,18 @@ func (r *Router) toSignIn(c *fiber.Ctx) error {
 		to += "?" + returnKey + "=" + url.QueryEscape(back)
 	}
 	return c.Redirect(to, fiber.StatusSeeOther)
+}
+
+// StrongKey marks the sign-in page of those who must sign in strongly.
+const StrongKey = "vahva"
+
+// toStrong sends somebody who is signed in weakly to sign in strongly.
+func (r *Router) toStrong(c *fiber.Ctx) error {
+	q := url.Values{StrongKey: {"1"}}
+	if back := LocalPath(c.Path()); c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead {
+		q.Set(returnKey, back)
+	}
+	return c.Redirect(signInPath+"?"+q.Encode(), fiber.StatusSeeOther)
 }
 
 // ReturnTo is the page to go back to after signing in, "/" when none was asked.

@@ -191,6 +191,9 @@ func (r *Router) add(method, path string, a authz.Action, h Handler) {
 		if !rq.Actor.May(a) {
 			return rq.Actor.Refused(a)
 		}
+		if a.Strong() && !rq.Session.Strong {
+			return r.toStrong(c)
+		}
 		if err := rq.visit(method); err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ func (s sessions) Find(ctx context.Context, id tenancy.ID, token string, now tim
 	if err != nil {
 		return web.Session{}, false, nil
 	}
-	found := web.Session{Name: "Testi Kirjautunut", CSRF: CSRF}
+	found := web.Session{ID: person, Name: "Testi Kirjautunut", CSRF: CSRF, Strong: true}
 	err = s.db.Read(ctx, id, func(tx tenancy.Read) (err error) {
 		found.Actor, err = authz.Load(ctx, tx, person, i18n.Day(now))
 		return err
