@@ -213,7 +213,7 @@ func (s Settings) Validate() error {
 		add(err != nil && net.ParseIP(p) == nil, "--trusted-proxies %q is no address or network; an example: 10.0.0.0/8", p)
 	}
 	add(s.SessionIdle < time.Minute || s.SessionLife < s.SessionIdle, "--session-idle %s and --session-life %s: use at least a minute, and a life not shorter than idle", s.SessionIdle, s.SessionLife)
-	add(s.SessionIdleStaff < time.Minute || s.SessionIdleStaff > s.SessionIdle, "--session-idle-staff %s: use at least a minute, and no more than --session-idle %s", s.SessionIdleStaff, s.SessionIdle)
+	add(s.SessionIdleStaff < time.Minute, "--session-idle-staff %s: use at least a minute", s.SessionIdleStaff)
 	add(!slices.Contains([]string{"debug", "info", "warn", "error"}, s.LogLevel), "--log-level %q: use debug, info, warn or error", s.LogLevel)
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(faults...)

@@ -204,8 +204,9 @@ func (l Limits) withDefaults() Limits {
 		l.Idle = time.Hour
 	}
 	if l.Staff == 0 {
-		l.Staff = min(l.Idle, 30*time.Minute)
+		l.Staff = 30 * time.Minute
 	}
+	l.Staff = min(l.Staff, l.Idle)
 	if l.Absolute == 0 {
 		l.Absolute = 12 * time.Hour
 	}
