@@ -51,8 +51,9 @@ type Config struct {
 
 type handlers struct {
 	Config
-	realm   Realm
-	issuers *issuers
+	realm    Realm
+	issuers  *issuers
+	throttle *throttle
 }
 
 // Routes mounts the way in and the way out for the people of tenants.
@@ -66,7 +67,7 @@ func Mount(r *web.Router, realm Realm, cfg Config) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	h := handlers{cfg, realm, newIssuers(cfg.TLS, cfg.Transport)}
+	h := handlers{cfg, realm, newIssuers(cfg.TLS, cfg.Transport), &throttle{}}
 	r.Get(signInPath, authz.Public, h.show)
 	r.Get(signInPath+"/:provider/alku", authz.Public, h.start)
 	r.Get(callbackPath, authz.Public, h.callback)
@@ -152,6 +153,9 @@ func (h handlers) start(c *fiber.Ctx, rq *web.Request) error {
 	if err != nil {
 		return err
 	}
+	if wait := h.slow(c, rq); wait > 0 {
+		return &tenancy.BusyError{RetryAfter: wait}
+	}
 	p, err := h.realm.Provider(rq, id)
 	if err != nil {
 		return err
@@ -195,6 +199,7 @@ func (h handlers) callback(c *fiber.Ctx, rq *web.Request) error {
 	}
 	rq.SetSession(token, expires)
 	h.forgetBrowser(c)
+	h.remember(c, rq)
 	return c.Redirect(web.LocalPath(in.ReturnTo), fiber.StatusSeeOther)
 }
 

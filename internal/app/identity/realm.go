@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"encoding/hex"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,6 +34,8 @@ type Realm interface {
 	Enter(rq *web.Request, p Provider, who Proof) (token string, expires time.Time, err error)
 	// Refused records that a sign-in that began here ended without a session.
 	Refused(rq *web.Request, code string) error
+	// Mark is what only the realm can make of a token, "" when it marks none.
+	Mark(rq *web.Request, token string) (string, error)
 	// Leave ends the session of the request.
 	Leave(rq *web.Request) error
 }
@@ -148,6 +151,15 @@ func (t tenants) Refused(rq *web.Request, code string) error {
 	return t.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
 		return audit.Viewed(rq.Ctx, tx, event(rq, turnedOut, uuid.Nil, code))
 	}, tenancy.Trace())
+}
+
+func (t tenants) Mark(rq *web.Request, token string) (string, error) {
+	ks, err := t.Keys(rq.Tenant)
+	if err != nil {
+		return "", err
+	}
+	b, err := ks.Hash([]byte("known browser " + token))
+	return hex.EncodeToString(b), err
 }
 
 func (t tenants) Leave(rq *web.Request) error {

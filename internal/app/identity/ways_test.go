@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"digione/internal/app/authz"
 	"digione/internal/app/identity"
 	"digione/internal/app/people/peopletest"
+	"digione/internal/app/web"
 	"digione/internal/tenancy/dbtest"
 )
 
@@ -245,5 +247,65 @@ func TestProfilesAreChecked(t *testing.T) {
 	bad.Also, bad.RequireClaim, bad.For = []identity.Link{{Claim: "email", To: identity.ToUsername}}, "x", []authz.Kind{"parent"}
 	if n := len(bad.Faults()); n != 3 {
 		t.Errorf("%d faults: %v", n, bad.Faults())
+	}
+}
+
+// TestTooManySignIns: one browser that begins again and again is told to wait; an
+// address that is used up lets those in whose browser is known.
+func TestTooManySignIns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(edge *web.Config, _ *identity.Config) {
+		edge.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/32")}
+	})
+	start := "/kirjaudu/" + w.providerID() + "/alku"
+	b, known := w.browser(), w.browser()
+	known.signIn(alpha, "aino")
+	if known.cookies[alpha]["digione-tuttu"] == "" {
+		t.Fatal("the browser is not remembered")
+	}
+	for range 16 { // the first has no mark of the browser yet
+		if got := b.get(alpha, start); got.status != 303 {
+			t.Fatalf("too early: %d", got.status)
+		}
+	}
+	if got := b.get(alpha, start); got.status != 429 || got.header.Get("Retry-After") == "" {
+		t.Errorf("the 17th: %d, %q", got.status, got.header.Get("Retry-After"))
+	}
+	if got := w.browser().get(alpha, start); got.status != 303 {
+		t.Errorf("another browser at the same address: %d", got.status)
+	}
+	from := func(b *browser, address string) int {
+		b.headers["X-Forwarded-For"] = "203.0.113.9, " + address // the first is anybody's word
+		delete(b.cookies[alpha], "digione-alku")
+		return b.get(alpha, start).status
+	}
+	for range 1000 {
+		if got := from(w.browser(), "198.51.100.7"); got != 303 {
+			t.Fatalf("a school of a thousand: %d", got)
+		}
+	}
+	late := 0
+	for range 60 { // it recovers meanwhile
+		if from(w.browser(), "198.51.100.7") == 429 {
+			late++
+		}
+	}
+	if late == 0 {
+		t.Error("an address has no bound")
+	}
+	for address, b := range map[string]*browser{"198.51.100.7": known, "198.51.100.8": w.browser()} {
+		if got := from(b, address); got != 303 {
+			t.Errorf("%s: %d", address, got)
+		}
+	}
+	forged := w.browser()
+	forged.cookies[alpha]["digione-tuttu"] = known.cookies[alpha]["digione-tuttu"][:44] + strings.Repeat("0", 32)
+	for range 200 {
+		if late = from(forged, "198.51.100.7"); late == 429 {
+			break
+		}
+	}
+	if late != 429 {
+		t.Error("a made-up mark passes")
 	}
 }

@@ -95,6 +95,9 @@ func (r realm) Refused(rq *web.Request, code string) error {
 		Outcome: string(tenancy.Refused), Detail: code + ", request " + rq.ID})
 }
 
+// Mark marks no browser: operators are few, and their addresses no schools.
+func (r realm) Mark(*web.Request, string) (string, error) { return "", nil }
+
 func (r realm) Leave(rq *web.Request) error {
 	d, err := r.DB.Desk()
 	if err != nil {

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -80,15 +81,11 @@ func (r *Router) hostOf(c *fiber.Ctx) (string, bool) {
 
 func (r *Router) fromProxy(c *fiber.Ctx) bool {
 	ip, ok := netip.AddrFromSlice(c.Context().RemoteIP())
-	if !ok {
-		return false
-	}
-	for _, p := range r.cfg.TrustedProxies {
-		if p.Contains(ip.Unmap()) {
-			return true
-		}
-	}
-	return false
+	return ok && r.trusts(ip)
+}
+
+func (r *Router) trusts(a netip.Addr) bool {
+	return slices.ContainsFunc(r.cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
 }
 
 func countHosts(raw []byte) int {
@@ -114,4 +111,25 @@ func normalHost(s string) (string, bool) {
 		return "", false
 	}
 	return name, true
+}
+
+// Address is where the request comes from: behind trusted proxies, the last address
+// that none of them has.
+func (rq *Request) Address() netip.Addr {
+	from, _ := netip.ParseAddr(rq.c.Context().RemoteIP().String())
+	r := rq.router
+	if !r.fromProxy(rq.c) {
+		return from
+	}
+	hops := strings.Split(rq.c.Get(fiber.HeaderXForwardedFor), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		a, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		if from = a; !r.trusts(a) {
+			break
+		}
+	}
+	return from
 }
