@@ -43,6 +43,7 @@ func (db *DB) Desk() (*Desk, error) {
 
 // OperatorSession is a signed-in browser of an operator.
 type OperatorSession struct {
+	Strong  bool // whoever has a passkey has shown it
 	Account OperatorAccount
 	CSRF    string
 	SeenAt  time.Time
@@ -118,8 +119,8 @@ func (d *Desk) TakeSignIn(ctx context.Context, state []byte, now time.Time) (in 
 const sqlSweepOperatorSessions = `delete from control.operator_session where expires_at <= @now`
 
 const sqlInsertOperatorSession = `
-insert into control.operator_session (token_hash, operator, csrf, created_at, seen_at, expires_at)
-values (@token, @operator, @csrf, @now, @now, @expires_at)`
+insert into control.operator_session (token_hash, operator, csrf, created_at, seen_at, expires_at, strong)
+values (@token, @operator, @csrf, @now, @now, @expires_at, not exists (select from control.operator_passkey where operator = @operator))`
 
 // BeginSession starts an operator's session under the hash of its token, ends the
 // one that the browser had, and notes the sign-in: all of it or nothing.
@@ -136,7 +137,7 @@ func (d *Desk) BeginSession(ctx context.Context, token, former []byte, operator 
 }
 
 const sqlFindOperatorSession = `
-select o.id, o.issuer, o.subject, o.name, o.email, o.role, o.added_by, o.created_at, s.csrf, s.seen_at
+select o.id, o.issuer, o.subject, o.name, o.email, o.role, o.added_by, o.created_at, s.csrf, s.seen_at, s.strong
   from control.operator_session s
   join control.operator o on o.id = s.operator and o.ended_at is null
  where s.token_hash = @token
@@ -149,7 +150,7 @@ select o.id, o.issuer, o.subject, o.name, o.email, o.role, o.added_by, o.created
 func (d *Desk) FindSession(ctx context.Context, token []byte, issuer string, now, idleSince time.Time) (s OperatorSession, ok bool, err error) {
 	a := &s.Account
 	err = d.pool.QueryRow(ctx, sqlFindOperatorSession, pgx.StrictNamedArgs{"token": token, "issuer": issuer, "now": now, "idle_since": idleSince}).
-		Scan(&a.ID, &a.Issuer, &a.Subject, &a.Name, &a.Email, &a.Role, &a.AddedBy, &a.CreatedAt, &s.CSRF, &s.SeenAt)
+		Scan(&a.ID, &a.Issuer, &a.Subject, &a.Name, &a.Email, &a.Role, &a.AddedBy, &a.CreatedAt, &s.CSRF, &s.SeenAt, &s.Strong)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return OperatorSession{}, false, nil
 	}

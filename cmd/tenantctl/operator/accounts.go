@@ -13,7 +13,7 @@ import (
 
 func newAccounts(k *kit.Kit) *cobra.Command {
 	cmd := &cobra.Command{Use: "operator", Short: "Add, list and end the operators who may sign in at the operators' host"}
-	cmd.AddCommand(newAdd(k), newList(k), newEnd(k))
+	cmd.AddCommand(newAdd(k), newList(k), newEnd(k), newForgetPasskeys(k))
 	return cmd
 }
 
@@ -118,6 +118,38 @@ changes nothing. It ends no account at the provider.`,
 					return err
 				}
 				k.Say("operator %s has ended", id)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check, change nothing")
+	return cmd
+}
+
+func newForgetPasskeys(k *kit.Kit) *cobra.Command {
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use: "forget-passkeys ID", Short: "Take all passkeys of an operator who has lost them",
+		Long: `Take all passkeys of an operator who has lost them; their sessions end at once. They
+come in by their provider alone then, until they add a passkey: make sure that it
+is they who ask.`,
+		Example: "  tenantctl operator forget-passkeys 0193a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b",
+		Args:    kit.Exactly("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := uuid.Parse(args[0])
+			if err != nil {
+				return kit.Usage("%q is no id; see: tenantctl operator list", args[0])
+			}
+			if dryRun {
+				k.Say("would take the passkeys of operator %s; nothing was changed", id)
+				return nil
+			}
+			return k.Change(cmd.Context(), cmd, "", func(in *installation.Installation) error {
+				n, err := in.Operator.ForgetPasskeys(cmd.Context(), id)
+				if err != nil {
+					return err
+				}
+				k.Say("%d passkeys of operator %s are gone", n, id)
 				return nil
 			})
 		},

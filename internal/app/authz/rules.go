@@ -28,6 +28,7 @@ const (
 
 	FleetRead   Action = "fleet.read"   // at the operators' host
 	FleetChange Action = "fleet.change" // at the operators' host
+	KeyProve    Action = "key.prove"    // at the operators' host: show the passkey that one has
 )
 
 // scope is how far a role carries an action.
@@ -62,12 +63,13 @@ var rules = map[Action]map[Role]scope{
 	AuditRead:    {Admin: toAll},
 	FleetRead:    {Operator: toAll, Viewer: toAll},
 	FleetChange:  {Operator: toAll},
+	KeyProve:     {Operator: toSelf, Viewer: toSelf},
 }
 
 // strong are the actions that ask for a strong sign-in: what opens the data of many,
 // or changes who may see them. Where a municipality has no strong provider nobody
 // does them.
-var strong = map[Action]bool{AuditRead: true}
+var strong = map[Action]bool{AuditRead: true, FleetRead: true, FleetChange: true}
 
 // Strong reports whether an action asks for a strong sign-in.
 func (act Action) Strong() bool { return strong[act] }

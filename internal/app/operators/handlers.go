@@ -26,13 +26,14 @@ type Site struct {
 	Router *web.Router
 	db     *tenancy.DB
 	issuer string
+	host   string
 	tls    bool
 }
 
 // New returns the site; serve it by web.Router.Beside.
 func New(cfg Config) *Site {
 	r := realm{cfg.withDefaults()}
-	s := &Site{db: cfg.DB, issuer: cfg.Issuer, tls: cfg.TLS, Router: web.New(web.Config{Sessions: r, Site: &web.Site{Host: cfg.Host, Name: "operators.place", Cookie: "digione-operator"},
+	s := &Site{db: cfg.DB, issuer: cfg.Issuer, host: cfg.Host, tls: cfg.TLS, Router: web.New(web.Config{Sessions: r, Site: &web.Site{Host: cfg.Host, Name: "operators.place", Cookie: "digione-operator", Strong: provePath},
 		TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies, Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: cfg.Observe})}
 	identity.Mount(s.Router, r, identity.Config{TLS: cfg.TLS, Transport: cfg.Transport, Log: cfg.Log})
 	s.routes()
@@ -45,12 +46,14 @@ func (s *Site) routes() {
 	s.Page("/", "tenants", h.tenants)
 	s.Page("/t/:slug", "tenant", h.tenant)
 	h.supportRoutes()
+	h.passkeyRoutes()
 	s.Page("/loki", "log", h.log)
 	s.Page("/operaattorit", "operators", h.operators)
 	s.Router.Nav(
 		web.NavItem{Key: "operators.tenants", Path: "/", Action: authz.FleetRead, Order: 10},
 		web.NavItem{Key: "operators.log", Path: "/loki", Action: authz.FleetRead, Order: 80},
 		web.NavItem{Key: "operators.list", Path: "/operaattorit", Action: authz.FleetRead, Order: 90},
+		web.NavItem{Key: "operators.keys", Path: keysPath, Action: authz.FleetRead, Order: 95},
 	)
 }
 

@@ -130,5 +130,5 @@ func (r realm) Find(ctx context.Context, _ tenancy.ID, token string, now time.Ti
 	if s.Account.Role == tenancy.RoleOperator {
 		role = authz.Operator
 	}
-	return web.Session{Actor: authz.Actor{Person: s.Account.ID, Grants: []authz.Grant{{Role: role}}}, Name: s.Account.Name, CSRF: s.CSRF, Strong: true}, true, nil
+	return web.Session{Actor: authz.Actor{Person: s.Account.ID, Grants: []authz.Grant{{Role: role}}}, Name: s.Account.Name, CSRF: s.CSRF, Strong: s.Strong}, true, nil
 }

@@ -9,7 +9,7 @@ import (
 // Every page is checked against all that its struct offers.
 func TestTemplates(t *testing.T) {
 	t.Parallel()
-	data := map[string]any{"tenants": TenantsPage{}, "tenant": TenantPage{}, "log": LogPage{}, "operators": OperatorsPage{}, "entry": EntryPage{}}
+	data := map[string]any{"tenants": TenantsPage{}, "tenant": TenantPage{}, "log": LogPage{}, "operators": OperatorsPage{}, "entry": EntryPage{}, "key": KeyPage{}, "keys": KeysPage{}}
 	for name, page := range pages {
 		if data[name] == nil {
 			t.Errorf("%s has no struct here", name)

@@ -61,6 +61,9 @@ func (r *Router) origin(c *fiber.Ctx) string {
 	return "http://" + host
 }
 
+// Origin is the one under which the browser asked, as scheme, host and port.
+func (rq *Request) Origin() string { return rq.router.origin(rq.c) }
+
 // Masked writes a token as a page does, differently each time: so that the size of
 // a compressed page tells nothing about it.
 func Masked(token string) string {

@@ -148,11 +148,14 @@ const StrongKey = "vahva"
 
 // toStrong sends somebody who is signed in weakly to sign in strongly.
 func (r *Router) toStrong(c *fiber.Ctx) error {
-	q := url.Values{StrongKey: {"1"}}
+	to, q := signInPath, url.Values{StrongKey: {"1"}}
+	if r.cfg.Site != nil {
+		to, q = r.cfg.Site.Strong, url.Values{}
+	}
 	if back := LocalPath(c.Path()); c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead {
 		q.Set(returnKey, back)
 	}
-	return c.Redirect(signInPath+"?"+q.Encode(), fiber.StatusSeeOther)
+	return c.Redirect(to+"?"+q.Encode(), fiber.StatusSeeOther)
 }
 
 // ReturnTo is the page to go back to after signing in, "/" when none was asked.

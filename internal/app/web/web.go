@@ -84,6 +84,7 @@ type Site struct {
 	Host   string // lower case, no port
 	Name   string // key of what stands beside the mark
 	Cookie string // of its sessions
+	Strong string // address of the page that makes a weak session strong
 }
 
 // Handler answers one request.
