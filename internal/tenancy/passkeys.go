@@ -19,7 +19,7 @@ type Passkey struct {
 	UsedAt     *time.Time
 }
 
-const sqlPasskeys = `
+const sqlOperatorKeys = `
 select id, name, credential, created_at, used_at
   from control.operator_passkey
  where operator = @operator
@@ -28,7 +28,7 @@ select id, name, credential, created_at, used_at
 
 // Passkeys lists an operator's keys.
 func (d *Desk) Passkeys(ctx context.Context, operator uuid.UUID) ([]Passkey, error) {
-	rows, err := d.pool.Query(ctx, sqlPasskeys, pgx.StrictNamedArgs{"operator": operator})
+	rows, err := d.pool.Query(ctx, sqlOperatorKeys, pgx.StrictNamedArgs{"operator": operator})
 	if err != nil {
 		return nil, fmt.Errorf("list passkeys: %w", err)
 	}
@@ -105,7 +105,7 @@ func (d *Desk) EndPasskey(ctx context.Context, operator uuid.UUID, id []byte) (b
 	return tag.RowsAffected() == 1, nil
 }
 
-const sqlForgetPasskeys = `
+const sqlForgetKeys = `
 with gone as (delete from control.operator_passkey where operator = @id returning 1),
      ended as (delete from control.operator_session where operator = @id)
 select count(*)::int from gone`
@@ -120,7 +120,7 @@ func (o *Operator) ForgetPasskeys(ctx context.Context, id uuid.UUID) (n int, err
 	if !known {
 		return 0, fmt.Errorf("operator %s: %w; see: tenantctl operator list", id, ErrNoOperator)
 	}
-	if err := o.pool.QueryRow(ctx, sqlForgetPasskeys, pgx.StrictNamedArgs{"id": id}).Scan(&n); err != nil {
+	if err := o.pool.QueryRow(ctx, sqlForgetKeys, pgx.StrictNamedArgs{"id": id}).Scan(&n); err != nil {
 		return 0, fmt.Errorf("forget passkeys: %w", err)
 	}
 	return n, nil
