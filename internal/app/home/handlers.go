@@ -83,12 +83,12 @@ func (h handlers) read(rq *web.Request, tx tenancy.Read, page *HomePage, got *co
 			return err
 		}
 	}
-	if a.Has(authz.Principal) && !a.Has(authz.Admin) {
+	if a.Leads() && !a.Has(authz.Admin) {
 		if got.grades, err = org.CountGrades(rq.Ctx, tx, unitsOf(got.schools), today); err != nil {
 			return err
 		}
 	}
-	if a.Has(authz.Teacher) {
+	if a.Teaches() {
 		// A teacher's own groups, also when another role reaches more.
 		mine := authz.OnlyGroups(a.Groups)
 		if got.groups, err = org.ListGroups(rq.Ctx, tx, mine, nil, today); err != nil {
@@ -118,12 +118,12 @@ func (p *HomePage) fill(a authz.Actor, got content) {
 		for _, s := range got.schools {
 			p.Learners += s.Learners
 		}
-	case a.Has(authz.Principal):
+	case a.Leads():
 		p.Led = schoolCards(got.schools, got.grades)
-	case a.Has(authz.Teacher):
+	case a.Teaches():
 		p.Mine = &org.SchoolTable{Page: p.Page, Rows: got.schools}
 	}
-	if a.Has(authz.Teacher) {
+	if a.Teaches() {
 		schools := map[string]bool{}
 		for _, g := range got.groups {
 			schools[g.Unit.String()] = true

@@ -37,6 +37,7 @@ type PersonPage struct {
 	Guardians []Contact
 	Roles     []string
 	Children  []Card
+	Manage    bool // the way to guardians and disclosures stands here
 }
 
 // Full is the name with all given names, where it differs from the shown one.
@@ -63,6 +64,7 @@ func Routes(r *web.Router, db *tenancy.DB) {
 	h := handlers{db}
 	r.Get("/omat-tiedot", authz.SelfRead, h.self)
 	r.Get("/henkilot/:person", authz.PersonRead, h.person)
+	h.guardianRoutes(r)
 	r.Get("/haku", authz.PersonSearch, h.ask)
 	r.Post("/haku", authz.PersonSearch, h.search)
 	r.Nav(
@@ -87,11 +89,12 @@ func (h handlers) show(rq *web.Request, id uuid.UUID) error {
 	page := PersonPage{Self: id == rq.Actor.Person}
 	var roles []RoleAt
 	err := h.db.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) (err error) {
-		if page.Person, err = Get(rq.Ctx, tx.Read, rq.Reach(), id, rq.Today()); err != nil {
+		if page.Person, err = Get(rq.Ctx, tx.Read, rq.Actor, rq.Action, id, rq.Today()); err != nil {
 			return err
 		}
-		v := page.Person.viewer(rq.Actor, rq.Reach())
-		page.Sight = SightOf(v, page.Person.Protected)
+		v, sight := page.Person.sight(rq.Actor)
+		page.Sight = sight
+		page.Manage = v == Office && rq.Actor.May(authz.PersonManage) && !page.Self
 		seen := []uuid.UUID{id}
 		cards, err := Learners(rq.Ctx, tx.Read, v, append(seen, page.children(rq)...), rq.Today())
 		if err != nil {

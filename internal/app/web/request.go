@@ -2,7 +2,9 @@ package web
 
 import (
 	"context"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -54,6 +56,13 @@ func (rq *Request) Seen(kind string, targets ...uuid.UUID) audit.Entry {
 	return e
 }
 
+// Decided is Seen for a change or a look that the actor has given a reason for.
+func (rq *Request) Decided(why, kind string, targets ...uuid.UUID) audit.Entry {
+	e := rq.Seen(kind, targets...)
+	e.Reason = why
+	return e
+}
+
 // ParamID returns a path parameter as an id; what is not one does not exist.
 func (rq *Request) ParamID(name string) (uuid.UUID, error) {
 	s := rq.c.Params(name)
@@ -63,6 +72,25 @@ func (rq *Request) ParamID(name string) (uuid.UUID, error) {
 		return uuid.Nil, authz.Missing(name)
 	}
 	return id, nil
+}
+
+// Sentence returns a field that somebody wrote in their own words, ok only when it
+// is between least and most characters of readable text.
+func (rq *Request) Sentence(name string, least, most int) (s string, ok bool) {
+	s = strings.TrimSpace(rq.Form(name))
+	n := utf8.RuneCountInString(s)
+	return s, utf8.ValidString(s) && !strings.ContainsRune(s, 0) && n >= least && n <= most
+}
+
+// Day returns a date field, nil when it is empty; ok is false for what is no day
+// near our own time.
+func (rq *Request) Day(name string) (day *time.Time, ok bool) {
+	s := rq.Form(name)
+	if s == "" {
+		return nil, true
+	}
+	t, err := time.Parse(time.DateOnly, s)
+	return &t, err == nil && t.Year() >= 1900 && t.Year() < 2200
 }
 
 // Form returns a field of the request's body, never of its address.
