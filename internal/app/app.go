@@ -16,6 +16,7 @@ import (
 	"digione/internal/app/operators"
 	"digione/internal/app/org"
 	"digione/internal/app/people"
+	"digione/internal/app/rights"
 	"digione/internal/app/support"
 	"digione/internal/app/web"
 	"digione/internal/app/web/metrics"
@@ -60,6 +61,7 @@ func New(cfg Config) *App {
 	home.Routes(r, cfg.DB)
 	org.Routes(r, cfg.DB)
 	people.Routes(r, cfg.DB)
+	rights.Routes(r, cfg.DB)
 	process, evidence := onboarding.Served(cfg.DB, cfg.Now), onboarding.Evidence{DB: cfg.DB, Store: cfg.Objects, Keyset: cfg.Keyset}
 	onboarding.Routes(r, cfg.DB, process, evidence)
 	support.Routes(r, visits)

@@ -189,3 +189,38 @@ func (a Actor) Refused(act Action) error {
 func Missing(what string) error {
 	return fault.New(fault.NotFound, "error.notfound", "%s: not visible", what)
 }
+
+// gives says which rights each role may give by hand: none is wider than its own.
+// What is given at the provider reaches every school.
+var gives = map[Role]struct{ atSchool, atProvider []Role }{
+	Principal: {atSchool: []Role{Substitute, Teacher, SpecialTeacher, Secretary, Principal, Welfare}},
+	Admin: {
+		atSchool:   []Role{Substitute, Teacher, SpecialTeacher, Secretary, Principal, Welfare},
+		atProvider: []Role{SpecialTeacher, Welfare, DataProtection, Admin},
+	},
+}
+
+// MayGive lists the rights that the actor may give, and end, at a unit.
+func (a Actor) MayGive(unit uuid.UUID, kind string) []Role {
+	if !a.Reach(RightsGive).Holds(Object{Units: []uuid.UUID{unit}}) {
+		return nil
+	}
+	var out []Role
+	for _, r := range []Role{Principal, Admin} {
+		if g := gives[r]; a.Has(r) {
+			if out = g.atSchool; kind == "provider" {
+				out = g.atProvider
+			}
+		}
+	}
+	return out
+}
+
+// NeedsGroup reports whether a right of the role by hand is always for one group.
+func (r Role) NeedsGroup() bool { return r == Teacher || r == Substitute }
+
+// TakesGroup reports whether it may be for one group.
+func (r Role) TakesGroup() bool { return r.NeedsGroup() || r == SpecialTeacher }
+
+// NeedsEnd reports whether a right of the role always has a last day.
+func (r Role) NeedsEnd() bool { return r == Substitute }

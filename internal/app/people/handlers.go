@@ -175,8 +175,8 @@ type SearchPage struct {
 
 // HitLine is a person in the answer.
 type HitLine struct {
-	Path, Name, What, Where string
-	Protected               bool
+	ID, Path, Name, What, Where string
+	Protected                   bool
 }
 
 func (h handlers) ask(_ *fiber.Ctx, rq *web.Request) error {
@@ -187,7 +187,7 @@ func (h handlers) ask(_ *fiber.Ctx, rq *web.Request) error {
 // proxies keep.
 func (h handlers) search(_ *fiber.Ctx, rq *web.Request) error {
 	page := SearchPage{Page: rq.Page("people.search.title"), Query: strings.TrimSpace(rq.Form("nimi"))}
-	like, ok := patterns(page.Query)
+	like, ok := Patterns(page.Query)
 	if !ok || len(page.Query) > 100 || !utf8.ValidString(page.Query) || strings.ContainsRune(page.Query, 0) {
 		page.Wrong = rq.Lang.T("people.search.short")
 		if !utf8.ValidString(page.Query) || len(page.Query) > 100 {
@@ -212,7 +212,7 @@ func (h handlers) search(_ *fiber.Ctx, rq *web.Request) error {
 	}
 	page.Asked = true
 	for _, hit := range hits {
-		page.Hits = append(page.Hits, hit.line(rq.Lang))
+		page.Hits = append(page.Hits, hit.Line(rq.Lang))
 	}
 	return rq.Render(pages["search"], page)
 }
@@ -224,7 +224,8 @@ func cut(hits []Hit, n int) ([]Hit, bool) {
 	return hits, false
 }
 
-func (h Hit) line(l i18n.Lang) HitLine {
+// Line is the hit as a list shows it.
+func (h Hit) Line(l i18n.Lang) HitLine {
 	var words []string
 	seen := map[authz.Role]bool{}
 	for _, w := range h.Words {
@@ -240,5 +241,5 @@ func (h Hit) line(l i18n.Lang) HitLine {
 	if h.HomeGroup != "" {
 		where = h.HomeGroup + ", " + where
 	}
-	return HitLine{"/henkilot/" + h.ID.String(), h.Name, strings.Join(words, ", "), where, h.Protected}
+	return HitLine{h.ID.String(), "/henkilot/" + h.ID.String(), h.Name, strings.Join(words, ", "), where, h.Protected}
 }

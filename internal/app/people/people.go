@@ -180,9 +180,9 @@ func unitName(l i18n.Lang, fi, sv string) string {
 	return fi
 }
 
-// patterns turns what was typed into LIKE patterns, each of which must match the
+// Patterns turns what was typed into LIKE patterns, each of which must match the
 // beginning of a name; ok is false when less than two letters were typed.
-func patterns(q string) (out []string, ok bool) {
+func Patterns(q string) (out []string, ok bool) {
 	n := 0
 	for word := range strings.FieldsSeq(fold(q)) {
 		n += len([]rune(word))
