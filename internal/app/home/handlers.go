@@ -42,7 +42,9 @@ type HomePage struct {
 	FreshAt   time.Time
 	Imported  bool
 	CanSearch bool
-	Nobody    bool // no role today
+	Welfare   bool
+	Told      []people.Card // disclosed to welfare staff
+	Nobody    bool          // no role today
 }
 
 func (h handlers) show(_ *fiber.Ctx, rq *web.Request) error {
@@ -54,7 +56,7 @@ func (h handlers) show(_ *fiber.Ctx, rq *web.Request) error {
 	// Only a page with somebody's data on it leaves an event, and so a write.
 	read := func(tx tenancy.Read) error { return h.read(rq, tx, &page, &got) }
 	var err error
-	if seen := family(rq.Actor); len(seen) > 0 {
+	if seen := append(family(rq.Actor), disclosed(rq.Actor)...); len(seen) > 0 {
 		err = h.db.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
 			if err := read(tx.Read); err != nil {
 				return err
@@ -75,6 +77,11 @@ func (h handlers) read(rq *web.Request, tx tenancy.Read, page *HomePage, got *co
 	a, today := rq.Actor, rq.Today()
 	if ids := family(a); len(ids) > 0 {
 		if got.cards, err = people.Learners(rq.Ctx, tx, people.Family, ids, today); err != nil {
+			return err
+		}
+	}
+	if ids := disclosed(a); len(ids) > 0 {
+		if got.told, err = people.Learners(rq.Ctx, tx, people.Welfare, ids, today); err != nil {
 			return err
 		}
 	}
@@ -112,6 +119,11 @@ func (p *HomePage) fill(a authz.Actor, got content) {
 			p.Children = append(p.Children, c)
 		}
 	}
+	for _, c := range got.told {
+		c.Lang, c.Linked = p.Lang, true
+		p.Told = append(p.Told, c)
+	}
+	p.Welfare = a.Has(authz.Welfare)
 	switch {
 	case a.Has(authz.Admin), a.Has(authz.Support):
 		p.All = &org.SchoolTable{Page: p.Page, Rows: got.schools}
