@@ -9,14 +9,18 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/google/uuid"
+
 	"digione/internal/app/home"
 	"digione/internal/app/identity"
+	"digione/internal/app/merge"
 	"digione/internal/app/objects"
 	"digione/internal/app/onboarding"
 	"digione/internal/app/operators"
 	"digione/internal/app/org"
 	"digione/internal/app/people"
 	"digione/internal/app/rights"
+	"digione/internal/app/roster"
 	"digione/internal/app/support"
 	"digione/internal/app/web"
 	"digione/internal/app/web/metrics"
@@ -62,6 +66,7 @@ func New(cfg Config) *App {
 	org.Routes(r, cfg.DB)
 	people.Routes(r, cfg.DB)
 	rights.Routes(r, cfg.DB)
+	merge.Routes(r, cfg.DB, MergeRoster)
 	process, evidence := onboarding.Served(cfg.DB, cfg.Now), onboarding.Evidence{DB: cfg.DB, Store: cfg.Objects, Keyset: cfg.Keyset}
 	onboarding.Routes(r, cfg.DB, process, evidence)
 	support.Routes(r, visits)
@@ -72,4 +77,13 @@ func New(cfg Config) *App {
 		r.Beside(site.Router)
 	}
 	return &App{Router: r, Operators: site, Metrics: m.Handler()}
+}
+
+// MergeRoster is the roster's side of a merge of two persons.
+var MergeRoster = merge.Roster{
+	Repoint: roster.Repoint,
+	Resolve: func(ctx context.Context, tx tenancy.Write, persons []uuid.UUID, at time.Time) error {
+		_, err := roster.Resolve(ctx, tx, persons, at)
+		return err
+	},
 }

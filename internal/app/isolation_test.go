@@ -10,6 +10,7 @@ import (
 
 	"digione/internal/app"
 	"digione/internal/app/home"
+	"digione/internal/app/merge"
 	"digione/internal/app/org"
 	"digione/internal/app/people"
 	"digione/internal/app/people/peopletest"
@@ -78,7 +79,7 @@ func twoSchools(s peopletest.Seed) {
 // what stands in Kilteri.
 var covered = map[string][]string{
 	"person": {"aino", "adult"}, "group": {"7B"}, "school": {"Kilteri"}, "unit": {"Kilteri"}, "guardianship": {"guardianship"},
-	"guardian": {"guardian"}, "disclosure": {"disclosure to welfare told"}, "right": {"right of substitute"},
+	"guardian": {"guardian"}, "disclosure": {"disclosure to welfare told"}, "right": {"right of substitute"}, "other": {"other"}, "merge": {"merge"},
 }
 
 // notAbout are parameters that name no person, group or school.
@@ -130,6 +131,7 @@ func TestInsideAMunicipality(t *testing.T) {
 		org.Routes(r, db)
 		people.Routes(r, db)
 		rights.Routes(r, db)
+		merge.Routes(r, db, app.MergeRoster)
 	})
 	whole := probes(t, app.New(app.Config{}).Router)
 	if len(whole) < 20 {

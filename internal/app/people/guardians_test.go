@@ -131,6 +131,7 @@ func TestDisclosure(t *testing.T) {
 		if child == "aino" {
 			f.Set("yhteystiedot", "1")
 		}
+		s.Get(t, webtest.Alpha, id("principal"), page+"/huoltajat").Doc(t).Count("#yhteystiedot", 1)
 		for name, bad := range map[string][2]string{"too long": {"viimeinen", "2028-12-18"}, "over": {"viimeinen", "2026-11-22"}, "somebody else": {"kenelle", id("teacher").String()}, "no reason": {"syy", ""}} {
 			g := url.Values{"kenelle": f["kenelle"], "viimeinen": f["viimeinen"], "syy": f["syy"]}
 			g.Set(bad[0], bad[1])
