@@ -2,6 +2,7 @@ package merge
 
 import (
 	"embed"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -9,6 +10,7 @@ import (
 	"digione/internal/app/audit"
 	"digione/internal/app/authz"
 	"digione/internal/app/fault"
+	"digione/internal/app/i18n"
 	"digione/internal/app/identity"
 	"digione/internal/app/org"
 	"digione/internal/app/people"
@@ -119,9 +121,22 @@ func (h handlers) show(rq *web.Request, status int, wrong string) error {
 	if err != nil {
 		return err
 	}
+	inWords(rq.Lang, page.A.Roles)
+	inWords(rq.Lang, page.B.Roles)
 	page.Reason, _ = rq.Sentence("syy", 0, 500)
 	page.Page = rq.Page("merge.title")
 	return rq.RenderStatus(status, pages["compare"], page)
+}
+
+// inWords writes roles as people read them.
+func inWords(l i18n.Lang, roles []string) {
+	for i, r := range roles {
+		parts := strings.SplitN(r, "|", 3)
+		if role, ok := authz.RoleOf(parts[0], parts[1]); ok {
+			parts[0] = l.T("role." + string(role))
+		}
+		roles[i] = parts[0] + " · " + parts[2]
+	}
 }
 
 // decide keeps one of the two records, or says that they are two people.

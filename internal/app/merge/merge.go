@@ -39,7 +39,7 @@ type Side struct {
 	Hetu         bool
 	Protected    bool
 	Sources      []string // sourcedIds of the roster's rows
-	Roles        []string
+	Roles        []string // word, kind of unit and its name between bars, until they are in words
 	Groups       []string
 	Children     int
 	Guardians    int

@@ -59,7 +59,7 @@ const sqlSide = `
 select p.id, p.given_names as given, p.family_name as family, p.birth_date as born, coalesce(p.oppijanumero, '') as oppijanumero, p.hetu_hash is not null as hetu,
        coalesce(p.protected @> @today::date, false) as protected,
        array(select u.sourced_id from roster_user u where u.person = p.id order by u.sourced_id limit 20) as sources,
-       array(select distinct g.role || ' · ' || u.name from role_grant g join unit u on u.id = g.unit
+       array(select distinct g.role || '|' || u.kind || '|' || u.name from role_grant g join unit u on u.id = g.unit
               where g.person = p.id and g.status = 'active' and g.validity @> @today::date order by 1 limit 20) as roles,
        array(select t.title from enrolment e join teaching_group t on t.id = e.teaching_group
               where e.person = p.id and e.status = 'active' and e.validity @> @today::date order by t.title limit 20) as groups,

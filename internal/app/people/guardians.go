@@ -24,6 +24,8 @@ type Guardianship struct {
 	Reason   string
 	Live     bool // today, were there no block
 	Blocked  bool
+
+	BlockReason string
 }
 
 // Ended reports whether there is nothing left to end.

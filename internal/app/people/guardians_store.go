@@ -40,8 +40,9 @@ select s.id, s.guardian, p.family_name || ' ' || coalesce(nullif(p.call_name, ''
        least(upper(s.validity), s.ended_on, (c.birth_date + interval '18 years')::date) as "to", s.reason,
        s.validity @> @today::date and (s.ended_on is null or s.ended_on > @today::date)
          and (c.birth_date is null or c.birth_date + interval '18 years' > @today::date) as live,
-       exists (select from guardian_block b where b.child = s.child and b.guardian = s.guardian and b.lifted_at is null) as blocked
+       b.id is not null as blocked, coalesce(b.reason, '') as block_reason
   from guardianship s
+  left join guardian_block b on b.child = s.child and b.guardian = s.guardian and b.lifted_at is null
   join person c on c.id = s.child
   join person p on p.id = s.guardian
  where s.child = @child
