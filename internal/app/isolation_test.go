@@ -39,6 +39,7 @@ func twoSchools(s peopletest.Seed) {
 	s.Learner(s.Person("aino", peopletest.Person{Family: "Salattava"}), here, "7", class)
 	s.Learner(s.Person("adult", peopletest.Person{Family: "Salattava", Born: "2008-11-23"}), here, "7", class)
 	s.Learner(s.Person("other", peopletest.Person{}), there, "8", far)
+	s.Learner(s.Person("beside", peopletest.Person{}), here, "7", s.Group("7C", "homeroom", here))
 	grown := peopletest.Person{Born: "1980-01-01"}
 	for name, word := range map[string]string{"teacher": "teacher", "principal": "principal", "secretary": "ext:schoolSecretary"} {
 		s.Grant(s.Person(name+" here", grown), word, here)
@@ -175,6 +176,22 @@ func TestInsideAMunicipality(t *testing.T) {
 		if got := s.Get(t, webtest.Alpha, id(who), path); got.Status != 200 || !strings.Contains(got.Body, "Salattava") {
 			t.Errorf("%s: %d", who, got.Status)
 		}
+	}
+	// A right for a group is for that group; a school's learners are not its staff.
+	for who, paths := range map[string][]string{
+		"substitute":     {"/ryhmat/" + id("7C").String(), "/henkilot/" + id("beside").String(), "/henkilot/" + id("teacher here").String()},
+		"special here":   {"/henkilot/" + id("principal here").String(), "/henkilot/" + id("other").String(), aino + "/huoltajat"},
+		"welfare told":   {"/henkilot/" + id("beside").String(), "/ryhmat/" + id("7B").String(), "/koulut/" + id("Kilteri").String()},
+		"secretary here": {"/oikeudet/" + id("Kilteri").String(), "/henkilot/" + id("other").String()},
+	} {
+		for _, path := range paths {
+			if got := s.Get(t, webtest.Alpha, id(who), path); got.Status != 404 {
+				t.Errorf("%s, %s: %d", who, path, got.Status)
+			}
+		}
+	}
+	if got := s.Get(t, webtest.Alpha, id("special here"), "/henkilot/"+id("beside").String()); got.Status != 200 {
+		t.Errorf("a special-needs teacher of the whole school: %d", got.Status)
 	}
 	if got := s.Post(t, webtest.Alpha, id("officer"), "/tietosuoja/"+id("aino").String(), url.Values{"syy": {"Rekisteröidyn pyyntö 12/2026"}}); got.Status != 200 || !strings.Contains(got.Body, "Salattava") {
 		t.Errorf("the officer with a reason: %d", got.Status)

@@ -23,6 +23,7 @@ func town(s peopletest.Seed) {
 	here, there := s.School("Kilteri"), s.School("Jokela")
 	class, far := s.Group("7B", "homeroom", here), s.Group("8A", "homeroom", there)
 	s.Learner(s.Person("aino", peopletest.Person{}), here, "7", class)
+	s.Learner(s.Person("veil", peopletest.Person{Protected: true}), here, "7", class)
 	s.Learner(s.Person("far", peopletest.Person{}), there, "8", far)
 	grown := peopletest.Person{Born: "1980-01-01"}
 	s.Grant(s.Person("principal", grown), "principal", here)
@@ -183,6 +184,11 @@ func TestPrivacy(t *testing.T) {
 	doc.Says("main table", "Tietosuojavastaavan katselu")
 	doc.Lacks("β", "@posti", "040 ")
 	one(t, db, `select actor from audit_event where action = 'privacy.inspect' and target = $1 and reason = $2 limit 1`, id("aino"), why)
+	doc = s.Post(t, webtest.Alpha, id("spare"), "/tietosuoja", url.Values{"nimi": {"veil"}, "syy": {why}}).Doc(t)
+	doc.Lacks("Kilteri", "7B")
+	doc = s.Post(t, webtest.Alpha, id("spare"), "/tietosuoja/"+id("veil").String(), url.Values{"syy": {why}}).Doc(t)
+	doc.Says("main", "Tietoja suojattu")
+	doc.Lacks("Kilteri", "7B", "Kotikunta", "@posti")
 	for _, who := range []string{"principal", "admin", "teacher"} {
 		if got := s.Post(t, webtest.Alpha, id(who), person, url.Values{"syy": {why}}); got.Status != 404 {
 			t.Errorf("%s: %d", who, got.Status)
