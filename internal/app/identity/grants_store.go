@@ -47,6 +47,11 @@ func (n NewGrant) check() error {
 	return nil
 }
 
+const sqlSameGrant = `
+select exists (select from role_grant g
+                where g.person = @person and g.role = @role and g.unit = @unit and g.teaching_group is not distinct from @group::uuid
+                  and g.source = 'hand' and g.status = 'active' and g.validity && daterange(@from::date, @last::date + 1))`
+
 const sqlInsertGrant = `
 insert into role_grant (id, person, role, unit, teaching_group, validity, source, date_last_modified, reason, granted_by)
 select @id, p.id, @role, u.id, @group::uuid, daterange(@from::date, @last::date + 1), 'hand', @now, @reason, @by
@@ -59,7 +64,8 @@ select @id, p.id, @role, u.id, @group::uuid, daterange(@from::date, @last::date 
            left join unit below on below.id = t.unit
           where t.id = @group and t.status = 'active' and (t.unit = u.id or below.parent = u.id)))`
 
-// Give notes a right that is given by hand.
+// Give notes a right that is given by hand. The same one twice, as by a form that is
+// sent again, is refused.
 func Give(ctx context.Context, tx tenancy.Write, n NewGrant) error {
 	if err := n.check(); err != nil {
 		return err
@@ -67,6 +73,14 @@ func Give(ctx context.Context, tx tenancy.Write, n NewGrant) error {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return fmt.Errorf("make grant id: %w", err)
+	}
+	var same bool
+	err = tx.QueryRow(ctx, sqlSameGrant, pgx.StrictNamedArgs{"person": n.Person, "role": n.Role.Word(), "unit": n.Unit, "group": n.Group, "from": n.From, "last": n.Last}).Scan(&same)
+	if err != nil {
+		return fmt.Errorf("look for the same right: %w", err)
+	}
+	if same {
+		return fault.New(fault.Invalid, "rights.wrong.twice", "a right that is there already")
 	}
 	done, err := tx.Exec(ctx, sqlInsertGrant, pgx.StrictNamedArgs{"id": id, "person": n.Person, "role": n.Role.Word(), "unit": n.Unit,
 		"group": n.Group, "from": n.From, "last": n.Last, "now": n.Now, "reason": n.Reason, "by": n.By})

@@ -23,7 +23,13 @@ select least(a.id, b.id) as a, greatest(a.id, b.id) as b, a.family_name || ' ' |
          union all
         select i.person, o.id, 'identifier'
           from person_identifier i
-          join person o on i.kind = 'hetu' and o.hetu_hash = i.value_hash or i.kind = 'oppijanumero' and o.oppijanumero = i.value) s
+          join person o on o.hetu_hash = i.value_hash
+         where i.kind = 'hetu' and o.id <> i.person
+         union all
+        select i.person, o.id, 'identifier'
+          from person_identifier i
+          join person o on o.oppijanumero = i.value
+         where i.kind = 'oppijanumero' and o.id <> i.person) s
   join person a on a.id = least(s.one, s.two) and a.merged_into is null
   join person b on b.id = greatest(s.one, s.two) and b.merged_into is null
  where s.one <> s.two

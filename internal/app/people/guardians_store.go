@@ -215,9 +215,12 @@ func ListRecipients(ctx context.Context, tx tenancy.Read, learner uuid.UUID, tod
 
 const sqlDisclose = `
 insert into disclosure (id, learner, recipient, contacts, reason, validity, disclosed_by)
-values (@id, @learner, @recipient, @contacts, @reason, daterange(@today::date, @last::date + 1), @by)`
+select @id, @learner, @recipient, @contacts, @reason, daterange(@today::date, @last::date + 1), @by
+ where not exists (select from disclosure d
+                    where d.learner = @learner and d.recipient = @recipient and d.ended_at is null and d.validity @> @today::date)`
 
-// Disclose shows a learner to somebody of another organisation until a day.
+// Disclose shows a learner to somebody of another organisation until a day. One that
+// is under way must be ended before another begins.
 func Disclose(ctx context.Context, tx tenancy.Write, n NewDisclosure, d Decision) error {
 	if err := n.check(d.Today); err != nil {
 		return err
@@ -234,10 +237,13 @@ func Disclose(ctx context.Context, tx tenancy.Write, n NewDisclosure, d Decision
 		if r.ID != n.Recipient || r.ID == n.Learner {
 			continue
 		}
-		_, err := tx.Exec(ctx, sqlDisclose, pgx.StrictNamedArgs{"id": id, "learner": n.Learner, "recipient": n.Recipient, "contacts": n.Contacts,
+		done, err := tx.Exec(ctx, sqlDisclose, pgx.StrictNamedArgs{"id": id, "learner": n.Learner, "recipient": n.Recipient, "contacts": n.Contacts,
 			"reason": d.Reason, "today": d.Today, "last": n.Last, "by": d.By})
 		if err != nil {
 			return fmt.Errorf("disclose: %w", err)
+		}
+		if done.RowsAffected() == 0 {
+			return fault.New(fault.Invalid, "people.disclose.wrong.twice", "a disclosure that is there already")
 		}
 		return nil
 	}

@@ -145,6 +145,9 @@ func TestDisclosure(t *testing.T) {
 		if got := s.Post(t, webtest.Alpha, id("principal"), page+"/luovutukset", f); got.Status != 303 {
 			t.Fatalf("disclose: %d", got.Status)
 		}
+		if got := s.Post(t, webtest.Alpha, id("principal"), page+"/luovutukset", f); got.Status != 422 {
+			t.Errorf("disclose again: %d", got.Status)
+		}
 		doc := s.Get(t, webtest.Alpha, id("curator"), page).Doc(t)
 		doc.Says("main", "Kilteri α")
 		doc.Says("main", "7B α")

@@ -75,6 +75,9 @@ func TestGiveAndEnd(t *testing.T) {
 	if got := s.Post(t, webtest.Alpha, id("principal"), at("Kilteri"), form()); got.Status != 303 {
 		t.Fatalf("give: %d %s", got.Status, got.Body)
 	}
+	if got := s.Post(t, webtest.Alpha, id("principal"), at("Kilteri"), form("alkaa", "2026-11-25")); got.Status != 422 {
+		t.Errorf("the same again: %d", got.Status)
+	}
 	if got := s.Get(t, webtest.Alpha, id("sub"), group); got.Status != 200 {
 		t.Errorf("with the right: %d", got.Status)
 	}
