@@ -59,12 +59,14 @@ unit: ## all tests with the race detector, migration checks and goldens among th
 	PATH="$(TOOLS):$$PATH" $(GO) test -race -timeout 15m ./...
 
 .PHONY: docs
-docs: ## write docs/cli anew from the commands
+docs: ## write docs/cli anew from the commands, docs/permissions.md from the rules
 	$(GO) run ./cmd/internal/clidocs docs/cli
+	$(GO) run ./cmd/internal/permissiondocs docs/permissions.md
 
 .PHONY: docs-check
-docs-check: ## fail when docs/cli is not what the commands say
+docs-check: ## fail when docs/cli or docs/permissions.md is not what the code says
 	@$(GO) run ./cmd/internal/clidocs -check docs/cli
+	@$(GO) run ./cmd/internal/permissiondocs -check docs/permissions.md
 
 .PHONY: snapshot
 snapshot: ## write schemas/tenant/schema.sql anew from the migrations

@@ -9,16 +9,21 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/google/uuid"
+
 	"digione/internal/app/home"
 	"digione/internal/app/identity"
 	"digione/internal/app/jobs"
 	"digione/internal/app/mail"
+	"digione/internal/app/merge"
 	"digione/internal/app/objects"
 	"digione/internal/app/onboarding"
 	"digione/internal/app/operators"
 	"digione/internal/app/org"
 	"digione/internal/app/oversight"
 	"digione/internal/app/people"
+	"digione/internal/app/rights"
+	"digione/internal/app/roster"
 	"digione/internal/app/support"
 	"digione/internal/app/web"
 	"digione/internal/app/web/metrics"
@@ -71,6 +76,8 @@ func New(cfg Config) *App {
 	home.Routes(r, cfg.DB)
 	org.Routes(r, cfg.DB)
 	people.Routes(r, cfg.DB)
+	rights.Routes(r, cfg.DB)
+	merge.Routes(r, cfg.DB, MergeRoster)
 	process, evidence := onboarding.Served(cfg.DB, cfg.Now), onboarding.Evidence{DB: cfg.DB, Store: cfg.Objects, Keyset: cfg.Keyset}
 	onboarding.Routes(r, cfg.DB, process, evidence)
 	support.Routes(r, visits)
@@ -84,4 +91,13 @@ func New(cfg Config) *App {
 	runner := &jobs.Runner{DB: cfg.DB, Log: cfg.Log, Now: cfg.Now, Observe: m.ObserveJob,
 		Tasks: oversight.Tasks(oversight.Config{DB: cfg.DB, Keyset: cfg.Keyset, Mail: cfg.Mail, TLS: cfg.TLS, Now: cfg.Now})}
 	return &App{Router: r, Operators: site, Metrics: m.Handler(), Jobs: runner}
+}
+
+// MergeRoster is the roster's side of a merge of two persons.
+var MergeRoster = merge.Roster{
+	Repoint: roster.Repoint,
+	Resolve: func(ctx context.Context, tx tenancy.Write, persons []uuid.UUID, at time.Time) error {
+		_, err := roster.Resolve(ctx, tx, persons, at)
+		return err
+	},
 }

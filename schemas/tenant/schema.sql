@@ -111,6 +111,22 @@ CREATE TABLE course (
     CONSTRAINT course_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'tobedeleted'::text])))
 );
 COMMENT ON TABLE course IS 'What is taught: subject, grades, modules. Owned by internal/app/org.';
+CREATE TABLE disclosure (
+    id uuid NOT NULL,
+    learner uuid NOT NULL,
+    recipient uuid NOT NULL,
+    contacts boolean NOT NULL,
+    reason text NOT NULL,
+    validity daterange NOT NULL,
+    disclosed_by uuid NOT NULL,
+    ended_by uuid,
+    ended_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT disclosure_ends_ck CHECK ((NOT upper_inf(validity))),
+    CONSTRAINT disclosure_self_ck CHECK ((learner <> recipient))
+);
+COMMENT ON TABLE disclosure IS 'A learner whom the school has disclosed to somebody of another organisation. Owned by internal/app/people.';
+COMMENT ON COLUMN disclosure.contacts IS 'Whether the contact details of guardians are disclosed too.';
 CREATE TABLE enrolment (
     id uuid NOT NULL,
     teaching_group uuid NOT NULL,
@@ -143,6 +159,20 @@ CREATE TABLE grade_placement (
     CONSTRAINT grade_placement_source_ck CHECK ((source = ANY (ARRAY['roster'::text, 'hand'::text])))
 );
 COMMENT ON TABLE grade_placement IS 'Which grade a learner attends where: what a principal counts. Owned by internal/app/org.';
+CREATE TABLE guardian_block (
+    id uuid NOT NULL,
+    child uuid NOT NULL,
+    guardian uuid NOT NULL,
+    reason text NOT NULL,
+    blocked_by uuid NOT NULL,
+    blocked_at timestamp with time zone NOT NULL,
+    lift_reason text DEFAULT ''::text NOT NULL,
+    lifted_by uuid,
+    lifted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT guardian_block_self_ck CHECK ((child <> guardian))
+);
+COMMENT ON TABLE guardian_block IS 'A guardian who is shut out from a child, whatever any source says, until it is lifted by hand. Owned by internal/app/people.';
 CREATE TABLE guardianship (
     id uuid NOT NULL,
     child uuid NOT NULL,
@@ -151,11 +181,15 @@ CREATE TABLE guardianship (
     source text NOT NULL,
     validity daterange NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended_on date,
+    reason text DEFAULT ''::text NOT NULL,
+    decided_by uuid,
     CONSTRAINT guardianship_kind_ck CHECK ((kind = ANY (ARRAY['custodian'::text, 'foster'::text, 'agent'::text]))),
     CONSTRAINT guardianship_self_ck CHECK ((child <> guardian)),
     CONSTRAINT guardianship_source_ck CHECK ((source = ANY (ARRAY['roster'::text, 'dvv'::text, 'hand'::text])))
 );
 COMMENT ON TABLE guardianship IS 'Who speaks for a child, from when to when; ends by itself at 18. Owned by internal/app/people.';
+COMMENT ON COLUMN guardianship.ended_on IS 'Set by hand: from this day on it counts for nothing, whatever the source says of its validity.';
 CREATE TABLE identity_provider (
     id uuid NOT NULL,
     name text NOT NULL,
@@ -239,10 +273,12 @@ CREATE TABLE person (
     hetu_hash bytea,
     oppijanumero text,
     protected daterange,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    merged_into uuid
 );
 COMMENT ON TABLE person IS 'One human being once per tenant, the golden record. Owned by internal/app/people.';
 COMMENT ON COLUMN person.protected IS 'Turvakielto: the days on which identity and whereabouts are protected; null is never.';
+COMMENT ON COLUMN person.merged_into IS 'The record that this one was found to be the same human being as; it is nobody of its own any more.';
 CREATE TABLE person_identifier (
     id uuid NOT NULL,
     person uuid NOT NULL,
@@ -256,6 +292,21 @@ CREATE TABLE person_identifier (
     CONSTRAINT person_identifier_kind_ck CHECK ((kind = ANY (ARRAY['hetu'::text, 'oppijanumero'::text])))
 );
 COMMENT ON TABLE person_identifier IS 'Identifiers that a person no longer uses; the one in use stands in person. Owned by internal/app/people.';
+CREATE TABLE person_merge (
+    id uuid NOT NULL,
+    kept uuid NOT NULL,
+    gone uuid NOT NULL,
+    reason text NOT NULL,
+    moved jsonb NOT NULL,
+    merged_by uuid NOT NULL,
+    merged_at timestamp with time zone NOT NULL,
+    undo_reason text DEFAULT ''::text NOT NULL,
+    undone_by uuid,
+    undone_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT person_merge_self_ck CHECK ((kept <> gone))
+);
+COMMENT ON TABLE person_merge IS 'Two records that are one human being. moved names every row that was re-pointed, so that it can be undone. Owned by internal/app/people.';
 CREATE TABLE role_grant (
     id uuid NOT NULL,
     person uuid NOT NULL,
@@ -272,10 +323,17 @@ CREATE TABLE role_grant (
     source_user uuid,
     extra jsonb,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    teaching_group uuid,
+    reason text DEFAULT ''::text NOT NULL,
+    granted_by uuid,
+    ended_by uuid,
+    end_reason text DEFAULT ''::text NOT NULL,
     CONSTRAINT role_grant_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'tobedeleted'::text])))
 );
 COMMENT ON TABLE role_grant IS 'What a person is where, from when to when. Owned by internal/app/identity.';
 COMMENT ON COLUMN role_grant.source_user IS 'The roster_user row by which the source named the person.';
+COMMENT ON COLUMN role_grant.teaching_group IS 'The right reaches this group alone; null is the unit as the role says. Given by hand only.';
+COMMENT ON COLUMN role_grant.granted_by IS 'Who gave it by hand. One that was ended by hand is tobedeleted, with its validity as it was given.';
 CREATE TABLE roster_change (
     import_seq integer NOT NULL,
     type text NOT NULL,
@@ -487,12 +545,16 @@ ALTER TABLE ONLY code
     ADD CONSTRAINT code_pk PRIMARY KEY (list, value);
 ALTER TABLE ONLY course
     ADD CONSTRAINT course_pk PRIMARY KEY (id);
+ALTER TABLE ONLY disclosure
+    ADD CONSTRAINT disclosure_pk PRIMARY KEY (id);
 ALTER TABLE ONLY enrolment
     ADD CONSTRAINT enrolment_pk PRIMARY KEY (id);
 ALTER TABLE ONLY grade_placement
     ADD CONSTRAINT grade_placement_pk PRIMARY KEY (id);
 ALTER TABLE ONLY grade_placement
     ADD CONSTRAINT grade_placement_source_uq UNIQUE (learner, unit, source);
+ALTER TABLE ONLY guardian_block
+    ADD CONSTRAINT guardian_block_pk PRIMARY KEY (id);
 ALTER TABLE ONLY guardianship
     ADD CONSTRAINT guardianship_pk PRIMARY KEY (id);
 ALTER TABLE ONLY guardianship
@@ -515,6 +577,8 @@ ALTER TABLE ONLY person
     ADD CONSTRAINT person_hetu_hash_uq UNIQUE (hetu_hash);
 ALTER TABLE ONLY person_identifier
     ADD CONSTRAINT person_identifier_pk PRIMARY KEY (id);
+ALTER TABLE ONLY person_merge
+    ADD CONSTRAINT person_merge_pk PRIMARY KEY (id);
 ALTER TABLE ONLY person
     ADD CONSTRAINT person_oppijanumero_uq UNIQUE (oppijanumero);
 ALTER TABLE ONLY person
@@ -551,16 +615,26 @@ CREATE INDEX audit_event_default_target_at_idx ON audit_event_default USING btre
 CREATE UNIQUE INDEX course_sourced_id_uq ON course USING btree (sourced_id COLLATE "C");
 CREATE INDEX course_term_ix ON course USING btree (school_year_term);
 CREATE INDEX course_unit_ix ON course USING btree (unit);
+CREATE INDEX disclosure_learner_ix ON disclosure USING btree (learner);
+CREATE INDEX disclosure_recipient_ix ON disclosure USING btree (recipient);
 CREATE INDEX enrolment_group_ix ON enrolment USING btree (teaching_group);
 CREATE INDEX enrolment_person_ix ON enrolment USING btree (person);
 CREATE UNIQUE INDEX enrolment_sourced_id_uq ON enrolment USING btree (sourced_id COLLATE "C");
 CREATE INDEX grade_placement_home_group_ix ON grade_placement USING btree (home_group);
 CREATE INDEX grade_placement_unit_ix ON grade_placement USING btree (unit);
+CREATE INDEX guardian_block_child_ix ON guardian_block USING btree (child);
+CREATE INDEX guardian_block_guardian_ix ON guardian_block USING btree (guardian);
+CREATE UNIQUE INDEX guardian_block_open_uq ON guardian_block USING btree (child, guardian) WHERE (lifted_at IS NULL);
 CREATE INDEX guardianship_guardian_ix ON guardianship USING btree (guardian);
 CREATE INDEX match_review_person_ix ON match_review USING btree (person);
 CREATE INDEX person_identifier_person_ix ON person_identifier USING btree (person);
 CREATE INDEX person_identifier_value_ix ON person_identifier USING btree (kind, value_hash);
+CREATE INDEX person_merge_gone_ix ON person_merge USING btree (gone);
+CREATE INDEX person_merge_kept_ix ON person_merge USING btree (kept);
+CREATE UNIQUE INDEX person_merge_open_uq ON person_merge USING btree (gone) WHERE (undone_at IS NULL);
+CREATE INDEX person_merged_into_ix ON person USING btree (merged_into) WHERE (merged_into IS NOT NULL);
 CREATE INDEX person_name_ix ON person USING btree (family_name COLLATE "C", given_names COLLATE "C", id);
+CREATE INDEX role_grant_group_ix ON role_grant USING btree (teaching_group);
 CREATE INDEX role_grant_person_ix ON role_grant USING btree (person);
 CREATE UNIQUE INDEX role_grant_sourced_id_uq ON role_grant USING btree (sourced_id COLLATE "C");
 CREATE INDEX role_grant_unit_ix ON role_grant USING btree (unit);
@@ -596,6 +670,10 @@ ALTER TABLE ONLY course
     ADD CONSTRAINT course_term_fk FOREIGN KEY (school_year_term) REFERENCES term(id);
 ALTER TABLE ONLY course
     ADD CONSTRAINT course_unit_fk FOREIGN KEY (unit) REFERENCES unit(id);
+ALTER TABLE ONLY disclosure
+    ADD CONSTRAINT disclosure_learner_fk FOREIGN KEY (learner) REFERENCES person(id);
+ALTER TABLE ONLY disclosure
+    ADD CONSTRAINT disclosure_recipient_fk FOREIGN KEY (recipient) REFERENCES person(id);
 ALTER TABLE ONLY enrolment
     ADD CONSTRAINT enrolment_group_fk FOREIGN KEY (teaching_group) REFERENCES teaching_group(id);
 ALTER TABLE ONLY enrolment
@@ -606,6 +684,10 @@ ALTER TABLE ONLY grade_placement
     ADD CONSTRAINT grade_placement_learner_fk FOREIGN KEY (learner) REFERENCES person(id);
 ALTER TABLE ONLY grade_placement
     ADD CONSTRAINT grade_placement_unit_fk FOREIGN KEY (unit) REFERENCES unit(id);
+ALTER TABLE ONLY guardian_block
+    ADD CONSTRAINT guardian_block_child_fk FOREIGN KEY (child) REFERENCES person(id);
+ALTER TABLE ONLY guardian_block
+    ADD CONSTRAINT guardian_block_guardian_fk FOREIGN KEY (guardian) REFERENCES person(id);
 ALTER TABLE ONLY guardianship
     ADD CONSTRAINT guardianship_child_fk FOREIGN KEY (child) REFERENCES person(id);
 ALTER TABLE ONLY guardianship
@@ -614,6 +696,14 @@ ALTER TABLE ONLY match_review
     ADD CONSTRAINT match_review_person_fk FOREIGN KEY (person) REFERENCES person(id);
 ALTER TABLE ONLY person_identifier
     ADD CONSTRAINT person_identifier_person_fk FOREIGN KEY (person) REFERENCES person(id);
+ALTER TABLE ONLY person_merge
+    ADD CONSTRAINT person_merge_gone_fk FOREIGN KEY (gone) REFERENCES person(id);
+ALTER TABLE ONLY person_merge
+    ADD CONSTRAINT person_merge_kept_fk FOREIGN KEY (kept) REFERENCES person(id);
+ALTER TABLE ONLY person
+    ADD CONSTRAINT person_merged_into_fk FOREIGN KEY (merged_into) REFERENCES person(id);
+ALTER TABLE ONLY role_grant
+    ADD CONSTRAINT role_grant_group_fk FOREIGN KEY (teaching_group) REFERENCES teaching_group(id);
 ALTER TABLE ONLY role_grant
     ADD CONSTRAINT role_grant_person_fk FOREIGN KEY (person) REFERENCES person(id);
 ALTER TABLE ONLY role_grant

@@ -26,42 +26,54 @@ const (
 	childOpen = ` (@open::text[] is null or exists (select from role_grant o join unit u on u.id = o.unit where o.person = c.id and o.role = 'student' and o.status = 'active' and ` + unitOpen + `)) `
 )
 
+// A special-needs teacher has a whole school by hand alone; from the roster they
+// have the groups where they are staff.
 const sqlGrants = `
 with recursive granted as (
-  select g.role, g.unit as root, u.kind, u.id as unit
+  select g.role, g.unit as root, (g.teaching_group is not null or g.role = 'ext:specialTeacher' and g.source <> 'hand') as narrow, upper_inf(g.validity) as endless, u.kind, u.id as unit
     from role_grant g
     join unit u on u.id = g.unit
    where g.person = @person
      and g.status = 'active'
      and g.validity @> @today::date
      and ` + grantLives + `
+     and (g.source = 'hand' or g.role not like 'hand:%')
      and u.status = 'active'
      and ` + unitOpen + `
    union
-  select d.role, d.root, d.kind, u.id
+  select d.role, d.root, d.narrow, d.endless, d.kind, u.id
     from granted d
     join unit u on u.parent = d.unit and u.status = 'active'
 )
-select role, kind, root, array_agg(unit order by unit) as units
+select role, kind, root, narrow, endless, array_agg(unit order by unit) as units
   from granted
- group by role, kind, root
- order by role, root
+ group by role, kind, root, narrow, endless
+ order by role, root, narrow, endless
  limit 200`
 
+// A group is reached by an enrolment as its staff, or by a right that was given for it.
 const sqlStaffGroups = `
-select e.teaching_group
-  from enrolment e
-  join teaching_group t on t.id = e.teaching_group
- where e.person = @person
-   and e.role in ('teacher', 'proctor', 'administrator', 'aide')
-   and e.status = 'active'
-   and e.validity @> @today::date
-   and ` + enrolmentLives + `
-   and t.status = 'active'
+select t.id
+  from (select e.teaching_group
+          from enrolment e
+         where e.person = @person
+           and e.role in ('teacher', 'proctor', 'administrator', 'aide')
+           and e.status = 'active'
+           and e.validity @> @today::date
+           and ` + enrolmentLives + `
+         union
+        select g.teaching_group
+          from role_grant g
+         where g.person = @person
+           and g.teaching_group is not null
+           and g.source = 'hand'
+           and g.status = 'active'
+           and g.validity @> @today::date) s
+  join teaching_group t on t.id = s.teaching_group
+ where t.status = 'active'
    and t.validity @> @today::date
    and ` + groupOpen + `
- group by e.teaching_group
- order by e.teaching_group
+ order by t.id
  limit 500`
 
 // A guardianship that the roster told of holds while the roster also has the
@@ -73,7 +85,9 @@ select s.child
   join person c on c.id = s.child
  where s.guardian = @person
    and s.validity @> @today::date
+   and (s.ended_on is null or s.ended_on > @today::date)
    and (c.birth_date is null or c.birth_date + interval '18 years' > @today::date)
+   and not exists (select from guardian_block b where b.child = s.child and b.guardian = s.guardian and b.lifted_at is null)
    and ` + childOpen + `
    and (s.source <> 'roster' or exists (
          select from role_grant g
@@ -86,10 +100,29 @@ select s.child
  order by s.child
  limit 50`
 
+const sqlDisclosed = `
+select d.learner, bool_or(d.contacts)
+  from disclosure d
+  join person c on c.id = d.learner
+ where d.recipient = @person
+   and d.ended_at is null
+   and d.validity @> @today::date
+   and ` + childOpen + `
+ group by d.learner
+ order by d.learner
+ limit 500`
+
 type grantRow struct {
-	word, kind string
-	root       uuid.UUID
-	units      []uuid.UUID
+	word, kind      string
+	root            uuid.UUID
+	narrow, endless bool
+	units           []uuid.UUID
+}
+
+// grant returns what the row gives; a substitute without a last day is nothing.
+func (g grantRow) grant() (Grant, bool) {
+	role, ok := RoleOf(g.word, g.kind)
+	return Grant{Role: role, Unit: g.root, Units: g.units, Narrow: g.narrow}, ok && (role != Substitute || !g.endless)
 }
 
 // Load returns the person as an actor on a day: grants, groups and children that
@@ -104,9 +137,9 @@ func Load(ctx context.Context, tx tenancy.Read, person uuid.UUID, today time.Tim
 	var b pgx.Batch
 	b.Queue(sqlGrants, args).Query(func(rows pgx.Rows) error {
 		var g grantRow
-		_, err := pgx.ForEachRow(rows, []any{&g.word, &g.kind, &g.root, &g.units}, func() error {
-			if role, ok := RoleOf(g.word, g.kind); ok {
-				a.Grants = append(a.Grants, Grant{role, g.root, g.units})
+		_, err := pgx.ForEachRow(rows, []any{&g.word, &g.kind, &g.root, &g.narrow, &g.endless, &g.units}, func() error {
+			if grant, ok := g.grant(); ok {
+				a.Grants = append(a.Grants, grant)
 			}
 			g.units = nil
 			return nil
@@ -119,6 +152,10 @@ func Load(ctx context.Context, tx tenancy.Read, person uuid.UUID, today time.Tim
 	})
 	b.Queue(sqlChildren, args).Query(func(rows pgx.Rows) (err error) {
 		a.Children, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		return err
+	})
+	b.Queue(sqlDisclosed, args).Query(func(rows pgx.Rows) (err error) {
+		a.Disclosed, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Disclosed])
 		return err
 	})
 	if err := tx.Batch(ctx, &b); err != nil {

@@ -42,7 +42,9 @@ type HomePage struct {
 	FreshAt   time.Time
 	Imported  bool
 	CanSearch bool
-	Nobody    bool // no role today
+	Welfare   bool
+	Told      []people.Card // disclosed to welfare staff
+	Nobody    bool          // no role today
 }
 
 func (h handlers) show(_ *fiber.Ctx, rq *web.Request) error {
@@ -54,7 +56,7 @@ func (h handlers) show(_ *fiber.Ctx, rq *web.Request) error {
 	// Only a page with somebody's data on it leaves an event, and so a write.
 	read := func(tx tenancy.Read) error { return h.read(rq, tx, &page, &got) }
 	var err error
-	if seen := family(rq.Actor); len(seen) > 0 {
+	if seen := append(family(rq.Actor), disclosed(rq.Actor)...); len(seen) > 0 {
 		err = h.db.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
 			if err := read(tx.Read); err != nil {
 				return err
@@ -78,17 +80,22 @@ func (h handlers) read(rq *web.Request, tx tenancy.Read, page *HomePage, got *co
 			return err
 		}
 	}
+	if ids := disclosed(a); len(ids) > 0 {
+		if got.told, err = people.Learners(rq.Ctx, tx, people.Welfare, ids, today); err != nil {
+			return err
+		}
+	}
 	if a.May(authz.SchoolRead) {
 		if got.schools, err = org.ListSchools(rq.Ctx, tx, a.Reach(authz.SchoolRead), today); err != nil {
 			return err
 		}
 	}
-	if a.Has(authz.Principal) && !a.Has(authz.Admin) {
+	if a.Leads() && !a.Has(authz.Admin) {
 		if got.grades, err = org.CountGrades(rq.Ctx, tx, unitsOf(got.schools), today); err != nil {
 			return err
 		}
 	}
-	if a.Has(authz.Teacher) {
+	if a.Teaches() {
 		// A teacher's own groups, also when another role reaches more.
 		mine := authz.OnlyGroups(a.Groups)
 		if got.groups, err = org.ListGroups(rq.Ctx, tx, mine, nil, today); err != nil {
@@ -112,18 +119,23 @@ func (p *HomePage) fill(a authz.Actor, got content) {
 			p.Children = append(p.Children, c)
 		}
 	}
+	for _, c := range got.told {
+		c.Lang, c.Linked = p.Lang, true
+		p.Told = append(p.Told, c)
+	}
+	p.Welfare = a.Has(authz.Welfare)
 	switch {
 	case a.Has(authz.Admin), a.Has(authz.Support):
 		p.All = &org.SchoolTable{Page: p.Page, Rows: got.schools}
 		for _, s := range got.schools {
 			p.Learners += s.Learners
 		}
-	case a.Has(authz.Principal):
+	case a.Leads():
 		p.Led = schoolCards(got.schools, got.grades)
-	case a.Has(authz.Teacher):
+	case a.Teaches():
 		p.Mine = &org.SchoolTable{Page: p.Page, Rows: got.schools}
 	}
-	if a.Has(authz.Teacher) {
+	if a.Teaches() {
 		schools := map[string]bool{}
 		for _, g := range got.groups {
 			schools[g.Unit.String()] = true

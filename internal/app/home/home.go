@@ -18,6 +18,7 @@ type content struct {
 	grades  []org.GradeCount
 	groups  []org.Group
 	cards   []people.Card
+	told    []people.Card // learners disclosed to welfare staff
 }
 
 // SchoolCard is a school on a principal's front page.
@@ -54,6 +55,18 @@ func unitsOf(schools []org.School) []uuid.UUID {
 	out := make([]uuid.UUID, len(schools))
 	for i, s := range schools {
 		out[i] = s.ID
+	}
+	return out
+}
+
+// disclosed are the learners whom schools have disclosed to the actor.
+func disclosed(a authz.Actor) []uuid.UUID {
+	if !a.Has(authz.Welfare) {
+		return nil
+	}
+	out := make([]uuid.UUID, len(a.Disclosed))
+	for i, d := range a.Disclosed {
+		out[i] = d.Learner
 	}
 	return out
 }

@@ -65,6 +65,15 @@ func TestLinkingRules(t *testing.T) {
 			check(w.t, err)
 			w.exec(dbtest.Alpha, `update person set hetu_hash = $1 where id = $2`, code, id("aino"))
 		}, true},
+		"a hetu that is a former one": {identity.ToHetu, func(w *world) {
+			claim(hetu)(w)
+			tn, _ := w.env.DB.ByID(dbtest.Alpha)
+			ks, err := keyset(tn)
+			check(w.t, err)
+			code, err := ks.Hash([]byte(hetu))
+			check(w.t, err)
+			w.exec(dbtest.Alpha, `insert into person_identifier (id, person, kind, value_hash, source, validity) values (gen_random_uuid(), $1, 'hetu', $2, 'roster', daterange(null, '2026-11-01'))`, id("aino"), code)
+		}, false},
 		"another's hetu": {identity.ToHetu, claim(hetu), false},
 		"only at the userinfo endpoint": {identity.ToSourcedID, func(w *world) {
 			claim("s-aino")(w)

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -74,9 +73,9 @@ func (h handlers) beginSupport(c *fiber.Ctx, rq *web.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	why := strings.TrimSpace(rq.Form("syy"))
+	why, readable := rq.Sentence("syy", 10, 500)
 	n, err := strconv.Atoi(rq.Form("tunnit"))
-	if size := utf8.RuneCountInString(why); err != nil || !slices.Contains(hours, n) || !utf8.ValidString(why) || strings.ContainsRune(why, 0) || size < 10 || size > 500 {
+	if err != nil || !slices.Contains(hours, n) || !readable {
 		return "", fault.New(fault.Invalid, "operators.support.invalid", "reason or hours of a support grant")
 	}
 	if t.State != tenancy.Active && t.State != tenancy.Leaving {

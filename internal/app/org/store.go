@@ -25,7 +25,7 @@ select u.id, u.name, u.name_sv,
   from unit u
   left join (select g.unit,
                     count(distinct g.person) filter (where g.role = 'student') as learners,
-                    count(distinct g.person) filter (where g.role not in ('student', 'guardian', 'parent', 'relative')) as staff
+                    count(distinct g.person) filter (where g.role not in ('student', 'guardian', 'parent', 'relative', 'hand:welfare')) as staff
                from role_grant g
               where g.status = 'active' and g.validity @> @today::date and ` + grantLives + `
                 and (@all or g.unit = any(@units))

@@ -24,14 +24,17 @@ const personRows = `
        language text, home_municipality text, email text, phone text, hetu_cipher bytea, hetu_hash bytea, oppijanumero text, protected daterange)`
 
 // What the source leaves out does not erase what is known from elsewhere: an
-// identifier goes only when another comes in its place.
+// identifier goes only when another comes in its place. Nor does a row lift the
+// protection that came with a record that was merged in: its own row may be another.
 const sqlUpdatePersons = `
 update person p
    set given_names = n.given_names, call_name = n.call_name, family_name = n.family_name,
        birth_date = coalesce(n.birth_date, p.birth_date), language = n.language, home_municipality = n.home_municipality,
        email = n.email, phone = n.phone, hetu_cipher = coalesce(n.hetu_cipher, p.hetu_cipher),
        hetu_hash = coalesce(n.hetu_hash, p.hetu_hash), oppijanumero = coalesce(n.oppijanumero, p.oppijanumero),
-       protected = case when n.protected is null then null else coalesce(p.protected, n.protected) end` + personRows + `
+       protected = case when n.protected is null
+                         and not exists (select from person m where m.merged_into = p.id and m.protected is not null) then null
+                        else coalesce(p.protected, n.protected) end` + personRows + `
  where p.id = n.id`
 
 const sqlKeepIdentifiers = `

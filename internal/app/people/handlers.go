@@ -37,6 +37,7 @@ type PersonPage struct {
 	Guardians []Contact
 	Roles     []string
 	Children  []Card
+	Manage    bool // the way to guardians and disclosures stands here
 }
 
 // Full is the name with all given names, where it differs from the shown one.
@@ -63,6 +64,7 @@ func Routes(r *web.Router, db *tenancy.DB) {
 	h := handlers{db}
 	r.Get("/omat-tiedot", authz.SelfRead, h.self)
 	r.Get("/henkilot/:person", authz.PersonRead, h.person)
+	h.guardianRoutes(r)
 	r.Get("/haku", authz.PersonSearch, h.ask)
 	r.Post("/haku", authz.PersonSearch, h.search)
 	r.Nav(
@@ -87,11 +89,12 @@ func (h handlers) show(rq *web.Request, id uuid.UUID) error {
 	page := PersonPage{Self: id == rq.Actor.Person}
 	var roles []RoleAt
 	err := h.db.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) (err error) {
-		if page.Person, err = Get(rq.Ctx, tx.Read, rq.Reach(), id, rq.Today()); err != nil {
+		if page.Person, err = Get(rq.Ctx, tx.Read, rq.Actor, rq.Action, id, rq.Today()); err != nil {
 			return err
 		}
-		v := page.Person.viewer(rq.Actor, rq.Reach())
-		page.Sight = SightOf(v, page.Person.Protected)
+		v, sight := page.Person.sight(rq.Actor)
+		page.Sight = sight
+		page.Manage = v == Office && rq.Actor.May(authz.PersonManage) && !page.Self
 		seen := []uuid.UUID{id}
 		cards, err := Learners(rq.Ctx, tx.Read, v, append(seen, page.children(rq)...), rq.Today())
 		if err != nil {
@@ -172,8 +175,8 @@ type SearchPage struct {
 
 // HitLine is a person in the answer.
 type HitLine struct {
-	Path, Name, What, Where string
-	Protected               bool
+	ID, Path, Name, What, Where string
+	Protected                   bool
 }
 
 func (h handlers) ask(_ *fiber.Ctx, rq *web.Request) error {
@@ -184,7 +187,7 @@ func (h handlers) ask(_ *fiber.Ctx, rq *web.Request) error {
 // proxies keep.
 func (h handlers) search(_ *fiber.Ctx, rq *web.Request) error {
 	page := SearchPage{Page: rq.Page("people.search.title"), Query: strings.TrimSpace(rq.Form("nimi"))}
-	like, ok := patterns(page.Query)
+	like, ok := Patterns(page.Query)
 	if !ok || len(page.Query) > 100 || !utf8.ValidString(page.Query) || strings.ContainsRune(page.Query, 0) {
 		page.Wrong = rq.Lang.T("people.search.short")
 		if !utf8.ValidString(page.Query) || len(page.Query) > 100 {
@@ -209,7 +212,7 @@ func (h handlers) search(_ *fiber.Ctx, rq *web.Request) error {
 	}
 	page.Asked = true
 	for _, hit := range hits {
-		page.Hits = append(page.Hits, hit.line(rq.Lang))
+		page.Hits = append(page.Hits, hit.Line(rq.Lang))
 	}
 	return rq.Render(pages["search"], page)
 }
@@ -221,7 +224,8 @@ func cut(hits []Hit, n int) ([]Hit, bool) {
 	return hits, false
 }
 
-func (h Hit) line(l i18n.Lang) HitLine {
+// Line is the hit as a list shows it.
+func (h Hit) Line(l i18n.Lang) HitLine {
 	var words []string
 	seen := map[authz.Role]bool{}
 	for _, w := range h.Words {
@@ -237,5 +241,5 @@ func (h Hit) line(l i18n.Lang) HitLine {
 	if h.HomeGroup != "" {
 		where = h.HomeGroup + ", " + where
 	}
-	return HitLine{"/henkilot/" + h.ID.String(), h.Name, strings.Join(words, ", "), where, h.Protected}
+	return HitLine{h.ID.String(), "/henkilot/" + h.ID.String(), h.Name, strings.Join(words, ", "), where, h.Protected}
 }

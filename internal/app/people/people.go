@@ -1,22 +1,31 @@
 // Package people shows persons to those who may see them: one's own data, one's
-// children, a learner to the school, and the municipality's search. It owns the
-// tables person, person_identifier and guardianship; its pages write nothing but
-// audit events. It must not know how anyone signs in or where the data comes from.
+// children, a learner to the school, and the municipality's search; and it lets the
+// school's office decide who a child's guardians are and to whom of another
+// organisation a learner is disclosed. It owns the tables person, person_identifier,
+// guardianship, guardian_block, disclosure and person_merge. It must not know how
+// anyone signs in or where the data comes from.
 //
-// Turvakielto (protected) hides where a person is, and this is the rule, for
-// every list, search and page: (1) contact details and home municipality of a
-// protected person leave the database for nobody; (2) the family, the learner
-// included, sees neither school, class, groups nor teachers, because a school
-// tells where a child lives and a session may be read by the one hidden from;
-// (3) staff who work with the person see the school, as they must to do it;
-// (4) the search, which only the municipality's admins have, names the person
-// without the school, and an operator on a support visit, who does not work with
-// the person, sees it nowhere, class lists included; (5) that somebody is protected is itself sensitive: only
-// principals and admins see a mark, and never on a class list. Names of protected
-// teachers are left out of what families see.
+// Guardianship has three layers. A source, or a person by hand, says from when to
+// when; ended_on, set by hand, ends it whatever the source says later; a block
+// shuts a guardian out from a child whatever anything says, and only a hand lifts it.
+//
+// Turvakielto (protected) hides where a person is. docs/permissions.md has the table
+// of who sees what where, written from sights. In short: (1) contact details and
+// home municipality of a protected person leave the database for nobody; (2) the
+// family, the learner included, sees neither school, class, groups nor teachers,
+// because a school tells where a child lives and a session may be read by the one
+// hidden from; (3) staff who work with the person see the school, as they must to
+// do it, and on the person's page a mark that says to be careful, and so does
+// welfare staff to whom the school disclosed the person; (4) the search, which only
+// the municipality's admins have, names the person without the school, and whoever
+// looks without working with the person (an operator on a support visit, the
+// data-protection officer) sees it nowhere, class lists included; (5) that somebody
+// is protected is itself sensitive: no list of a class or a family carries a mark.
+// Names of protected teachers are left out of what families see.
 package people
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +44,12 @@ const (
 	Teacher               // has the person in a group today
 	Office                // leads the school or the municipality
 	Support               // an operator on a support visit
+	Officer               // the data-protection officer, for a reason
+	Welfare               // of another organisation, by a disclosure
 )
+
+// Viewers lists all of them.
+var Viewers = []Viewer{Family, Teacher, Office, Welfare, Officer, Support}
 
 // Sight is what a viewer sees of a person.
 type Sight struct {
@@ -52,6 +66,8 @@ var sights = map[Viewer]Sight{
 	Teacher: {Contact: true, Place: true, Guardians: true},
 	Office:  {Identity: true, Home: true, Contact: true, Place: true, Guardians: true},
 	Support: {Identity: true, Home: true, Contact: true, Place: true, Guardians: true},
+	Officer: {Identity: true, Home: true, Contact: true, Place: true, Guardians: true},
+	Welfare: {Place: true}, // guardians as the disclosure says
 }
 
 // SightOf returns what a viewer sees of a person, protected or not.
@@ -59,8 +75,8 @@ func SightOf(v Viewer, protected bool) Sight {
 	s := sights[v]
 	if protected {
 		s.Home, s.Contact = false, false
-		s.Place = v == Teacher || v == Office
-		s.Mark = v == Office || v == Support
+		s.Place = v == Teacher || v == Office || v == Welfare
+		s.Mark = v != Family
 	}
 	return s
 }
@@ -79,26 +95,38 @@ type Person struct {
 	Phone            string
 	Oppijanumero     string
 	Protected        bool
-	ViaUnit          bool // reached through a school
-	ViaGroup         bool // reached through a group
+	ViaOffice        bool // belongs to a school whose office the actor works in
+	ViaSchool        bool // reached as staff who teach: through a group or a school
 }
 
 // Name is the name that the person goes by.
 func (p Person) Name() string { return p.CallName + " " + p.FamilyName }
 
 // viewer says in what capacity the actor sees the person: the widest that applies.
-func (p Person) viewer(a authz.Actor, r authz.Reach) Viewer {
+func (p Person) viewer(a authz.Actor) Viewer {
 	switch {
 	case p.ID == a.Person:
 		return Family
 	case a.Has(authz.Support):
 		return Support
-	case r.All || p.ViaUnit:
+	case a.Reach(authz.PersonManage).All || p.ViaOffice:
 		return Office
-	case p.ViaGroup:
+	case p.ViaSchool:
 		return Teacher
+	case slices.Contains(a.Children, p.ID):
+		return Family
+	case a.Has(authz.Welfare):
+		return Welfare
 	}
 	return Family
+}
+
+// sight is what the actor sees of the person.
+func (p Person) sight(a authz.Actor) (Viewer, Sight) {
+	v := p.viewer(a)
+	s := SightOf(v, p.Protected)
+	s.Guardians = s.Guardians || v == Welfare && slices.Contains(a.Disclosed, authz.Disclosed{Learner: p.ID, Contacts: true})
+	return v, s
 }
 
 // Placement is a school that a learner attends today, with grade and home class
@@ -152,9 +180,9 @@ func unitName(l i18n.Lang, fi, sv string) string {
 	return fi
 }
 
-// patterns turns what was typed into LIKE patterns, each of which must match the
+// Patterns turns what was typed into LIKE patterns, each of which must match the
 // beginning of a name; ok is false when less than two letters were typed.
-func patterns(q string) (out []string, ok bool) {
+func Patterns(q string) (out []string, ok bool) {
 	n := 0
 	for word := range strings.FieldsSeq(fold(q)) {
 		n += len([]rune(word))

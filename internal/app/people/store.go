@@ -20,8 +20,9 @@ const (
 )
 
 // A person is reached through a school by a role there other than a guardian's,
-// through a group by learning in it. Removed rows and rows of other days reach
-// nobody. The fields that protection withholds are empty already here.
+// or by learning there alone, through a group by learning in it. Removed rows and
+// rows of other days reach nobody. The fields that protection withholds are empty
+// already here.
 const sqlPerson = `
 with seen as (
   select p.id,
@@ -29,6 +30,14 @@ with seen as (
                   where g.person = p.id and g.status = 'active' and g.validity @> @today::date and ` + grantLives + `
                     and g.role not in ('guardian', 'parent', 'relative')
                     and g.unit = any(@units)) as via_unit,
+         exists (select from role_grant g
+                  where g.person = p.id and g.status = 'active' and g.validity @> @today::date and ` + grantLives + `
+                    and g.role not in ('guardian', 'parent', 'relative')
+                    and g.unit = any(@office)) as via_office,
+         exists (select from role_grant g
+                  where g.person = p.id and g.status = 'active' and g.validity @> @today::date and ` + grantLives + `
+                    and g.role = 'student'
+                    and g.unit = any(@learning)) as via_learning,
          exists (select from enrolment e
                    join teaching_group t on t.id = e.teaching_group
                   where e.person = p.id and e.role = 'student' and e.status = 'active' and e.validity @> @today::date and ` + enrolmentLives + `
@@ -36,6 +45,7 @@ with seen as (
                     and t.id = any(@groups)) as via_group
     from person p
    where p.id = @id
+     and p.merged_into is null
 )
 select p.id, p.given_names, coalesce(nullif(p.call_name, ''), split_part(p.given_names, ' ', 1)) as call_name,
        p.family_name, p.birth_date, p.language,
@@ -44,16 +54,19 @@ select p.id, p.given_names, coalesce(nullif(p.call_name, ''), split_part(p.given
        case when p.protected @> @today::date then '' else p.phone end as phone,
        coalesce(p.oppijanumero, '') as oppijanumero,
        coalesce(p.protected @> @today::date, false) as protected,
-       s.via_unit, s.via_group
+       s.via_office, s.via_unit or s.via_learning or s.via_group as via_school
   from person p
   join seen s on s.id = p.id
  where p.id = @id
-   and (@all or p.id = any(@persons) or s.via_unit or s.via_group)`
+   and (@all or p.id = any(@persons) or s.via_unit or s.via_learning or s.via_group)`
 
-// Get returns a person within reach, fault.NotFound otherwise.
-func Get(ctx context.Context, tx tenancy.Read, r authz.Reach, id uuid.UUID, today time.Time) (Person, error) {
+// Get returns a person whom the actor reaches with an action, fault.NotFound
+// otherwise.
+func Get(ctx context.Context, tx tenancy.Read, a authz.Actor, act authz.Action, id uuid.UUID, today time.Time) (Person, error) {
+	r := a.Reach(act)
 	rows, err := tx.Query(ctx, sqlPerson, pgx.StrictNamedArgs{
-		"id": id, "today": today, "all": r.All, "units": r.Units, "groups": r.Groups, "persons": r.Persons})
+		"id": id, "today": today, "all": r.All, "units": r.Units, "learning": r.Learning, "groups": r.Groups, "persons": r.Persons,
+		"office": a.Reach(authz.PersonManage).Units})
 	if err != nil {
 		return Person{}, fmt.Errorf("read person: %w", err)
 	}
@@ -165,6 +178,8 @@ select coalesce(nullif(p.call_name, ''), split_part(p.given_names, ' ', 1)) || '
                   join person c on c.id = s.child
                  where s.child = @child
                    and s.validity @> @today::date
+                   and (s.ended_on is null or s.ended_on > @today::date)
+                   and not exists (select from guardian_block b where b.child = s.child and b.guardian = s.guardian and b.lifted_at is null)
                    and (c.birth_date is null or c.birth_date + interval '18 years' > @today::date))
  order by p.family_name collate "fi-x-icu", p.given_names, p.id
  limit 20`
@@ -221,10 +236,11 @@ select p.id, p.family_name || ' ' || coalesce(nullif(p.call_name, ''), split_par
           order by g.is_primary desc, u.name, gp.source, g.id
           limit 1) pl on true
  where @all::boolean
+   and p.merged_into is null
    and ' ' || lower(translate(replace(p.given_names || ' ' || p.call_name || ' ' || p.family_name, '-', ' '), @from, @to))
        like all (@patterns::text[])
    and (a.words is not null
-        or exists (select from guardianship s where s.guardian = p.id and s.validity @> @today::date))
+        or exists (select from guardianship s where s.guardian = p.id and s.validity @> @today::date and (s.ended_on is null or s.ended_on > @today::date)))
  order by p.family_name collate "fi-x-icu", p.given_names collate "fi-x-icu", p.id
  limit 51`
 

@@ -10,8 +10,9 @@ import (
 func TestTemplates(t *testing.T) {
 	t.Parallel()
 	data := map[string]any{
-		"person": PersonPage{},
-		"search": SearchPage{},
+		"person":    PersonPage{},
+		"search":    SearchPage{},
+		"guardians": GuardiansPage{},
 	}
 	for name, page := range pages {
 		if data[name] == nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -58,6 +59,13 @@ func (rq *Request) Seen(kind string, targets ...uuid.UUID) audit.Entry {
 	return e
 }
 
+// Decided is Seen for a change or a look that the actor has given a reason for.
+func (rq *Request) Decided(why, kind string, targets ...uuid.UUID) audit.Entry {
+	e := rq.Seen(kind, targets...)
+	e.Reason = why
+	return e
+}
+
 // ParamID returns a path parameter as an id; what is not one does not exist.
 func (rq *Request) ParamID(name string) (uuid.UUID, error) {
 	s := rq.c.Params(name)
@@ -75,6 +83,25 @@ func (rq *Request) Device() string {
 	ua := useragent.Parse(rq.c.Get(fiber.HeaderUserAgent))
 	words := slices.DeleteFunc([]string{ua.Name, ua.OS}, func(s string) bool { return s == "" })
 	return fmt.Sprintf("%.60s", strings.ToValidUTF8(strings.Join(words, ", "), ""))
+}
+
+// Sentence returns a field that somebody wrote in their own words, ok only when it
+// is between least and most characters of readable text.
+func (rq *Request) Sentence(name string, least, most int) (s string, ok bool) {
+	s = strings.TrimSpace(rq.Form(name))
+	n := utf8.RuneCountInString(s)
+	return s, utf8.ValidString(s) && !strings.ContainsRune(s, 0) && n >= least && n <= most
+}
+
+// Day returns a date field, nil when it is empty; ok is false for what is no day
+// near our own time.
+func (rq *Request) Day(name string) (day *time.Time, ok bool) {
+	s := rq.Form(name)
+	if s == "" {
+		return nil, true
+	}
+	t, err := time.Parse(time.DateOnly, s)
+	return &t, err == nil && t.Year() >= 1900 && t.Year() < 2200
 }
 
 // Form returns a field of the request's body, never of its address.
