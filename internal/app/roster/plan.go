@@ -172,7 +172,7 @@ func (r *run) check(pkg *oneroster.Package, p Package, plan *Plan) error {
 		return &InvalidError{p.Name, report}
 	}
 	if plan != nil {
-		plan.Findings, plan.Repairs = report.Findings, report.Repairs
+		plan.Findings, plan.Totals, plan.Repairs = report.Findings, report.Totals, report.Repairs
 	}
 	return nil
 }
@@ -191,12 +191,21 @@ func (r *run) conclude(p *Plan, set tenancy.RosterSettings) error {
 	}
 	p.Rekeyed = pairs
 	p.hold(append(holds, more...)...)
+	if err := r.show(p); err != nil {
+		return err
+	}
 	if r.src.Full() {
 		return nil
 	}
 	found, err := r.warnings()
+	if err != nil {
+		return err
+	}
 	p.Findings = append(p.Findings, found...)
-	return err
+	for _, f := range found {
+		p.Totals = append(p.Totals, oneroster.Total{Code: f.Code, Severity: f.Severity, Count: 1, Listed: 1})
+	}
+	return nil
 }
 
 func (r *run) count(p *Plan) {
@@ -228,6 +237,7 @@ func (s *Service) foresee(r *run, t tenancy.Tenant, pkg *oneroster.Package, p Pa
 		plan.blind = true
 		return nil
 	}
+	r.watch = newWatch()
 	if err := r.all(); err != nil {
 		return err
 	}

@@ -153,6 +153,7 @@ func (s *Service) planUndo(ctx context.Context, tx tenancy.Read, t tenancy.Tenan
 	if err != nil {
 		return err
 	}
+	r.watch = newWatch()
 	if err := r.loadEdits(); err != nil {
 		return err
 	}
@@ -163,7 +164,7 @@ func (s *Service) planUndo(ctx context.Context, tx tenancy.Read, t tenancy.Tenan
 		return err
 	}
 	r.count(plan)
-	return nil
+	return r.show(plan)
 }
 
 // undoInserts removes the rows that an import had added, leaf types first.
@@ -182,8 +183,16 @@ func (r *run) undoInserts(seq int) error {
 		for _, id := range ids {
 			r.change.add([]byte(remove), []byte(t), id[:])
 		}
-		for _, p := range persons {
-			r.touch(p)
+		for i, id := range ids {
+			if r.watching() {
+				r.watch.pick(picked{pickKey: pickKey{t, remove, -1}, id: id})
+			}
+			if i < len(persons) {
+				r.touch(persons[i])
+			}
+		}
+		if r.watching() && t == oneroster.Users {
+			r.watch.leave(persons)
 		}
 		if r.write == nil || len(ids) == 0 {
 			continue
