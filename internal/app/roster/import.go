@@ -116,13 +116,13 @@ func (s *Service) Apply(ctx context.Context, t tenancy.Tenant, id string, a Appr
 	var p *Package
 	if plan.Kind == "package" && !plan.Empty() {
 		if p, err = s.kept(ctx, t, ks, plan); err != nil {
-			return plan, err
+			return plan, s.failed(ctx, t, plan, err)
 		}
 		defer func() { _ = p.Content.(*os.File).Close() }()
 	}
 	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return s.execute(ctx, tx, t, ks, plan, a, p, began, progress) }, within)
 	if err != nil {
-		return plan, err
+		return plan, s.failed(ctx, t, plan, err)
 	}
 	if n := plan.spared(); n > 0 {
 		return plan, s.planSpared(ctx, t, plan, a.Who, p, progress)
@@ -139,7 +139,7 @@ func (s *Service) execute(ctx context.Context, tx tenancy.Write, t tenancy.Tenan
 		return err
 	}
 	if last.seq != plan.baseSeq {
-		return fault.New(fault.Conflict, "roster.error.moved",
+		return fault.New(fault.Conflict, "roster.error.stale",
 			"plan %s was made before import %s changed the roster; plan again: tenantctl roster plan %s FILE", plan.ID, importName(last.seq), t.Slug)
 	}
 	plan.seq = last.seq + 1
@@ -240,6 +240,8 @@ func (p *Plan) mayApply(t tenancy.Tenant, a Approval) error {
 	switch p.State {
 	case Applied, RolledBack:
 		return fault.New(fault.Conflict, "roster.error.applied", "plan %s was applied already, as %s", p.ID, p.Import)
+	case Closed:
+		return fault.New(fault.Conflict, "roster.error.closed", "plan %s was closed; plan again: tenantctl roster plan %s FILE", p.ID, t.Slug)
 	case Failed:
 		return fault.New(fault.Conflict, "roster.error.applied", "plan %s failed; plan again: tenantctl roster plan %s FILE", p.ID, t.Slug)
 	}
@@ -250,12 +252,20 @@ func (p *Plan) mayApply(t tenancy.Tenant, a Approval) error {
 			return &HeldError{p}
 		case a.Reason == "":
 			return fault.New(fault.Invalid, "roster.error.reason", "an approval needs its reason: add --reason \"…\"")
-		case t.Settings.Roster.TwoPeople && a.Who == p.PlannedBy:
+		case p.needsSecond(t) && a.Who == p.PlannedBy:
 			return fault.New(fault.Forbidden, "roster.error.twopeople",
 				"%s wants another person than the planner (%s) to approve what is held", t.Slug, p.PlannedBy)
 		}
 	}
 	return nil
+}
+
+// needsSecond tells whether what holds the plan is approved by another than who
+// planned it: where the tenant asks for that, and always when it was planned on the
+// pages, where people are told apart by their accounts.
+func (p *Plan) needsSecond(t tenancy.Tenant) bool {
+	_, person := PersonOf(p.PlannedBy)
+	return person || t.Settings.Roster.TwoPeople
 }
 
 func (p *Plan) spared() (n int) {

@@ -88,6 +88,9 @@ func (s *Service) newPlan(pkg *oneroster.Package, p Package, o Options, who stri
 // keep stores the package and the plan.
 func (s *Service) keep(ctx context.Context, tx tenancy.Write, t tenancy.Tenant, ks *keys.Keyset, p Package, plan *Plan) error {
 	plan.Tenant = t.Slug
+	if err := lockPackages(ctx, tx, true); err != nil {
+		return err
+	}
 	info, err := objects.For(s.Objects, t.ID, ks).Put(ctx, plan.objectKey, io.NewSectionReader(p.Content, 0, p.Size))
 	if err != nil {
 		return err
