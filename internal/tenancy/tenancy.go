@@ -88,7 +88,7 @@ func (s Settings) check() []error {
 		}
 	}
 	if d := s.Roster.KeepDays; d != 0 && d < 30 {
-		return fmt.Errorf("settings.roster.keep_days is %d: keep what a rollback needs for at least 30 days, or leave it out", d)
+		faults = append(faults, fmt.Errorf("settings.roster.keep_days %d: keep what a rollback needs for at least 30 days, or leave it out", d))
 	}
 	for _, w := range s.Roster.Blackout {
 		if !windowDay.MatchString(w.From) || !windowDay.MatchString(w.To) || len(w.From) != len(w.To) {

@@ -265,4 +265,3 @@ func (r *run) checkAndLoad(pkg *oneroster.Package, p Package, plan *Plan) error 
 	}
 	return errors.Join(<-checked, err)
 }
-

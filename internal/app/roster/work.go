@@ -252,4 +252,3 @@ func (d *Desk) reap(ctx context.Context, t tenancy.Tenant) error {
 	}
 	return err
 }
-
