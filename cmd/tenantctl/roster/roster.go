@@ -115,11 +115,10 @@ func zipOne(z *zip.Writer, dir, name string) error {
 
 // scratch makes a package in a nameless file.
 func scratch(name string, write func(io.Writer) error) (*file, error) {
-	f, err := os.CreateTemp("", "digione-*")
+	f, err := objects.Scratch()
 	if err != nil {
 		return nil, err
 	}
-	_ = os.Remove(f.Name())
 	err = write(f)
 	var size int64
 	if err == nil {
