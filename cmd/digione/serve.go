@@ -106,7 +106,9 @@ func serve(ctx context.Context, in *installation.Installation, desk app.Operator
 	log.Info("draining")
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
-	return a.Router.Shutdown(drain)
+	err = a.Router.Shutdown(drain)
+	a.Rosters.Shutdown(drain)
+	return err
 }
 
 // operators is the operators' site as the settings describe it.

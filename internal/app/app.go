@@ -16,6 +16,7 @@ import (
 	"digione/internal/app/operators"
 	"digione/internal/app/org"
 	"digione/internal/app/people"
+	"digione/internal/app/roster"
 	"digione/internal/app/support"
 	"digione/internal/app/web"
 	"digione/internal/app/web/metrics"
@@ -46,6 +47,7 @@ type Operators struct{ Host, Issuer, ClientID, Secret string }
 type App struct {
 	Router    *web.Router
 	Operators *operators.Site
+	Rosters   *roster.Desk // what runs for people in the background; shut it down last
 	Metrics   http.Handler
 }
 
@@ -61,6 +63,8 @@ func New(cfg Config) *App {
 	org.Routes(r, cfg.DB)
 	people.Routes(r, cfg.DB)
 	process, evidence := onboarding.Served(cfg.DB, cfg.Now), onboarding.Evidence{DB: cfg.DB, Store: cfg.Objects, Keyset: cfg.Keyset}
+	rosters := roster.NewDesk(&roster.Service{DB: cfg.DB, Objects: cfg.Objects, Keyset: cfg.Keyset, Now: clock(cfg.Now)}, cfg.Log)
+	roster.Routes(r, rosters)
 	onboarding.Routes(r, cfg.DB, process, evidence)
 	support.Routes(r, visits)
 	site := operators.New(operators.Config{DB: cfg.DB, Host: cfg.Operators.Host, Issuer: cfg.Operators.Issuer, ClientID: cfg.Operators.ClientID,
@@ -69,5 +73,12 @@ func New(cfg Config) *App {
 	if cfg.Operators.Host != "" {
 		r.Beside(site.Router)
 	}
-	return &App{Router: r, Operators: site, Metrics: m.Handler()}
+	return &App{Router: r, Operators: site, Rosters: rosters, Metrics: m.Handler()}
+}
+
+func clock(now func() time.Time) func() time.Time {
+	if now == nil {
+		return time.Now
+	}
+	return now
 }

@@ -22,6 +22,8 @@ const (
 	SessionEnd   Action = "session.end"
 	Joining      Action = "joining"
 	SupportRead  Action = "support.read" // who was here to support, and why
+	RosterRead   Action = "roster.read"  // plans, imports and what they change
+	RosterChange Action = "roster.change"
 
 	FleetRead   Action = "fleet.read"   // at the operators' host
 	FleetChange Action = "fleet.change" // at the operators' host
@@ -54,6 +56,8 @@ var rules = map[Action]map[Role]scope{
 	GroupRead:    {Teacher: toGroups, Principal: toUnits, Admin: toAll, Support: toAll},
 	Joining:      {Admin: toAll},
 	SupportRead:  {Admin: toAll},
+	RosterRead:   {Admin: toAll, Support: toAll},
+	RosterChange: {Admin: toAll},
 	FleetRead:    {Operator: toAll, Viewer: toAll},
 	FleetChange:  {Operator: toAll},
 }

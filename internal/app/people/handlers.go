@@ -37,6 +37,7 @@ type PersonPage struct {
 	Guardians []Contact
 	Roles     []string
 	Children  []Card
+	Imports   bool // the reader may see what imports have changed
 }
 
 // Full is the name with all given names, where it differs from the shown one.
@@ -114,6 +115,7 @@ func (h handlers) show(rq *web.Request, id uuid.UUID) error {
 		return err
 	}
 	page.hide(rq.Lang, roles)
+	page.Imports = rq.Actor.May(authz.RosterRead)
 	title := "people.title.person"
 	if page.Self {
 		title = "people.title.self"

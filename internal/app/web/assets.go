@@ -58,6 +58,7 @@ var loadAssets = sync.OnceValue(func() *assets {
 	font := mustRead("static/vendor/inter/inter-latin-wght-normal.woff2")
 	hashed := a.add("inter.woff2", font)
 	a.add("live.js", mustRead("static/live.js"))
+	a.add("upload.js", mustRead("static/upload.js"))
 	a.add("mark.svg", mustRead("static/mark.svg"))
 	css := []byte("@layer ds.theme, ds.base, ds.components;\n")
 	for _, part := range styles {
