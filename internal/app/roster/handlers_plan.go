@@ -56,6 +56,7 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 		page.Title = rq.Lang.T("roster.title.rollback")
 	}
 	var schools []SchoolCounts
+	sampled := map[string]bool{}
 	last := &Plan{}
 	names := map[string]string{}
 	err = h.desk.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) error {
@@ -67,6 +68,9 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 			page.Work = workView(rq.Lang, w)
 		}
 		if schools, err = h.desk.Schools(rq.Ctx, tx, p); err != nil {
+			return err
+		}
+		if sampled, err = sampledKinds(rq.Ctx, tx, p.ID); err != nil {
 			return err
 		}
 		if last, err = latest(rq.Ctx, tx); err != nil {
@@ -82,7 +86,7 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 		return err
 	}
 	v := viewer{rq.Lang, names}
-	v.fill(&page, rq.Tenant, p, last.seq, schools)
+	v.fill(&page, rq.Tenant, p, last.seq, schools, sampled)
 	_, mine := PersonOf(p.PlannedBy)
 	page.Second = page.Reason && mine && p.PlannedBy == account(rq)
 	return rq.Render(pages["plan"], page)

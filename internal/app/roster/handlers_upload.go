@@ -148,9 +148,6 @@ func (h handlers) upload(c *fiber.Ctx, rq *web.Request) error {
 	if err != nil {
 		return err
 	}
-	if u.Plan != "" {
-		return c.Redirect(own+"/"+u.Plan, fiber.StatusSeeOther)
-	}
 	page := UploadPage{Page: rq.Page("roster.title.upload"), MayChange: rq.Actor.May(authz.RosterChange)}
 	names := map[string]string{}
 	err = h.desk.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) error {
@@ -166,6 +163,9 @@ func (h handlers) upload(c *fiber.Ctx, rq *web.Request) error {
 	})
 	if err != nil {
 		return err
+	}
+	if u.Plan != "" && page.Work == nil {
+		return c.Redirect(own+"/"+u.Plan, fiber.StatusSeeOther)
 	}
 	v := viewer{rq.Lang, names}
 	page.Upload, page.Groups = v.upload(u, account(rq)), v.groups(u.Totals)

@@ -21,6 +21,8 @@ type Service struct {
 	// Keyset opens a tenant's keys.
 	Keyset func(tenancy.Tenant) (*keys.Keyset, error)
 	Now    func() time.Time
+	// Part is the size of the parts in which a package comes in; 0 is PartSize.
+	Part int
 }
 
 // Package is a roster to be brought in: a OneRoster zip, open for reading.

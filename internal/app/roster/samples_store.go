@@ -173,6 +173,22 @@ func readSamples(ctx context.Context, tx tenancy.Read, plan string, t oneroster.
 	})
 }
 
+const sqlSampledKinds = `select distinct type || ' ' || kind from roster_sample where plan = @plan order by 1 limit 200`
+
+// sampledKinds tells of which types and kinds a plan has samples.
+func sampledKinds(ctx context.Context, tx tenancy.Read, plan string) (map[string]bool, error) {
+	rows, err := tx.Query(ctx, sqlSampledKinds, pgx.StrictNamedArgs{"plan": plan})
+	if err != nil {
+		return nil, fmt.Errorf("read kinds of samples: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	out := map[string]bool{}
+	for _, k := range list {
+		out[k] = true
+	}
+	return out, err
+}
+
 // contacts are the columns that leave the database for nobody when a person is
 // protected.
 var contacts = []string{"email", "sms", "phone", "metadata.homeMunicipality"}

@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -111,7 +112,7 @@ func (s *Service) BeginUpload(ctx context.Context, t tenancy.Tenant, name string
 	if _, err := s.sweepUploads(ctx, t); err != nil {
 		return nil, err
 	}
-	u = &Upload{ID: uuid.New(), Name: cleanName(name), Size: size, PartSize: PartSize, State: Receiving, Options: o, SentBy: who, SentAt: s.Now()}
+	u = &Upload{ID: uuid.New(), Name: cleanName(name), Size: size, PartSize: cmp.Or(s.Part, PartSize), State: Receiving, Options: o, SentBy: who, SentAt: s.Now()}
 	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
 		if err := lockUploads(ctx, tx); err != nil {
 			return err

@@ -3,6 +3,7 @@ package roster
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -180,7 +181,7 @@ var shownKinds = []struct {
 func (v viewer) typeName(t oneroster.Type) string { return v.l.T("roster.type." + string(t)) }
 
 // matrix says what would become of the rows of each type.
-func (v viewer) matrix(p *Plan, changes map[oneroster.Type]Counts, school string) (out []MatrixRow) {
+func (v viewer) matrix(p *Plan, changes map[oneroster.Type]Counts, school string, sampled map[string]bool) (out []MatrixRow) {
 	for _, table := range oneroster.Tables() {
 		c, ok := changes[table.Type]
 		if !ok {
@@ -189,10 +190,10 @@ func (v viewer) matrix(p *Plan, changes map[oneroster.Type]Counts, school string
 		row := MatrixRow{Label: v.typeName(table.Type), Same: c.Unchanged + c.Stale + c.Spared}
 		for _, k := range shownKinds {
 			f := Figure{N: k.of(c), Label: v.l.T(k.key)}
-			if f.N > 0 && p.PrunedAt == nil && !p.blindly() {
+			if f.N > 0 && sampled[string(table.Type)+" "+string(k.k)] {
 				f.Link = own + "/" + p.ID + "/muutokset/" + string(table.Type) + "/" + string(k.k)
 				if school != "" {
-					f.Link += "?koulu=" + school
+					f.Link += "?koulu=" + url.QueryEscape(school)
 				}
 				f.Name = row.Label
 			}
@@ -203,14 +204,8 @@ func (v viewer) matrix(p *Plan, changes map[oneroster.Type]Counts, school string
 	return out
 }
 
-// blindly tells whether the import was counted while it was written: it has no
-// samples.
-func (p *Plan) blindly() bool {
-	return p.blind || p.seq == 1 && p.baseSeq == 0 && p.PlannedBy == p.AppliedBy && p.stateHash == (digest{})
-}
-
 // fill puts a plan on its page.
-func (v viewer) fill(page *PlanPage, t tenancy.Tenant, p *Plan, last int, schools []SchoolCounts) {
+func (v viewer) fill(page *PlanPage, t tenancy.Tenant, p *Plan, last int, schools []SchoolCounts, sampled map[string]bool) {
 	page.Plan = v.line(p, last)
 	page.Facts = PlanFacts{File: p.SourceName, Version: p.Version, SHA256: p.SourceSHA256, PlannedAt: p.PlannedAt}
 	if p.Options.Lenient {
@@ -252,7 +247,7 @@ func (v viewer) fill(page *PlanPage, t tenancy.Tenant, p *Plan, last int, school
 	if !slices.ContainsFunc(page.Schools, func(s SchoolChoice) bool { return s.Chosen }) {
 		page.School = ""
 	}
-	page.Matrix = v.matrix(p, changes, page.School)
+	page.Matrix = v.matrix(p, changes, page.School, sampled)
 	if p.State == Applied && p.AppliedAt != nil {
 		page.Until = v.l.Date(KeptUntil(t, *p.AppliedAt))
 		page.MayUndo = p.PrunedAt == nil
