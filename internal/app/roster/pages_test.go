@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"digione/internal/app/people/peopletest"
 	"digione/internal/app/roster"
@@ -52,8 +53,7 @@ func newOffice(t *testing.T) *office {
 	}
 	o := &office{town: w, desk: roster.NewDesk(w.svc, slog.New(slog.DiscardHandler))}
 	o.desk.Beat = 20 * time.Millisecond
-	o.site = webtest.New(w.DB, func(r *web.Router) { roster.Routes(r, o.desk) })
-	t.Cleanup(func() { o.desk.Shutdown(ctx) })
+	o.mount()
 	return o
 }
 
@@ -483,4 +483,54 @@ func unsound(t testing.TB, content []byte) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// mount serves the pages from the desk of the moment.
+func (o *office) mount() {
+	o.site = webtest.New(o.DB, func(r *web.Router) { roster.Routes(r, o.desk) })
+	desk := o.desk
+	o.Cleanup(func() { desk.Shutdown(ctx) })
+}
+
+// hold runs a statement in a transaction that stays open until it is released.
+func hold(t testing.TB, dsn, schema, sql string) (release func()) {
+	t.Helper()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{"begin", "set local search_path = " + schema, sql} {
+		if _, err := conn.Exec(ctx, q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() { _ = conn.Close(ctx) }
+}
+
+// waiting returns when somebody waits for a lock in the database.
+func waiting(t testing.TB, dsn string) {
+	t.Helper()
+	for range 500 {
+		if textOf(t, dsn, "public", "select count(*)::text from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") != "0" {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("nobody waits")
+}
+
+func textOf(t testing.TB, dsn, schema, sql string) (s string) {
+	t.Helper()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err = conn.Exec(ctx, "set search_path = "+schema); err == nil {
+		err = conn.QueryRow(ctx, sql).Scan(&s)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

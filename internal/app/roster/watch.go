@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
@@ -155,36 +156,55 @@ func (w *watch) pick(p picked) {
 	w.picks = append(w.picks, p)
 }
 
+// What is known of a person's access, as bits.
+const (
+	hadRole = 1 << iota
+	keepsRole
+	keepsUser
+)
+
 // access finds who would have no role left, when users and roles have been looked
-// at: every role of theirs goes, or every row that says they are here.
+// at: every role of theirs goes, or every row that says they are here. Where the
+// source says nothing of roles, it is the rows alone.
 func (w *watch) access(r *run) {
-	users, roles := r.known[oneroster.Users], r.known[oneroster.Roles]
-	if r.counts[oneroster.Roles] == nil {
-		roles = nil
-	}
-	had, role, here := map[int32]bool{}, map[int32]bool{}, map[int32]bool{}
-	for _, s := range users {
+	byRoles := r.counts[oneroster.Roles] != nil
+	known := map[uuid.UUID]uint8{}
+	for _, s := range r.known[oneroster.Users] {
 		if s.aux < 0 || s.added {
 			continue
 		}
-		had[s.aux] = had[s.aux] || roles == nil && s.active
-		here[s.aux] = here[s.aux] || s.remains()
-	}
-	for _, s := range roles {
-		if s.aux < 0 || s.added {
-			continue
+		p := r.persons[s.aux]
+		if s.remains() {
+			known[p] |= keepsUser
 		}
-		had[s.aux] = had[s.aux] || s.active
-		role[s.aux] = role[s.aux] || s.remains()
+		if !byRoles && s.active {
+			known[p] |= hadRole | keepsRole
+		}
+	}
+	if byRoles {
+		for _, s := range r.known[oneroster.Roles] {
+			if s.aux < 0 || s.added {
+				continue
+			}
+			if s.active {
+				known[r.persons[s.aux]] |= hadRole
+			}
+			if s.remains() {
+				known[r.persons[s.aux]] |= keepsRole
+			}
+		}
+		for i := range w.stays {
+			known[r.persons[i]] |= keepsRole
+		}
 	}
 	w.leavers = Leavers{}
-	for i, did := range had {
-		if did && !(here[i] && (roles == nil || role[i] || w.stays[i])) {
+	for p, k := range known {
+		if k&hadRole != 0 && k&(keepsRole|keepsUser) != keepsRole|keepsUser {
 			w.leavers.Count++
-			w.leavers.First = append(w.leavers.First, r.persons[i])
+			w.leavers.First = append(w.leavers.First, p)
 		}
 	}
-	slices.SortFunc(w.leavers.First, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	slices.SortFunc(w.leavers.First, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	w.leavers.First = slices.Clip(w.leavers.First[:min(leaversShown, len(w.leavers.First))])
 }
 
