@@ -325,14 +325,7 @@ type PersonPage struct {
 type ImportView struct {
 	Plan, Import, Name, By string
 	At                     time.Time
-	Rows                   []RowView
-}
-
-// RowView is one changed row.
-type RowView struct {
-	What, Kind, ID string
-	Lines          []DiffLine
-	seq            int
+	Rows                   []SampleView
 }
 
 func (h handlers) person(_ *fiber.Ctx, rq *web.Request) error {
@@ -390,31 +383,40 @@ func personImports(rq *web.Request, tx tenancy.Read, person uuid.UUID) ([]Import
 		}
 	}
 	slices.SortStableFunc(list, func(a, b personChange) int { return cmp.Compare(b.seq, a.seq) })
-	v := viewer{rq.Lang, names}
-	var out []ImportView
-	for _, c := range list {
+	rows := make([]Sample, len(list))
+	for i, c := range list {
 		k := string(c.typ) + " " + c.sourcedID
-		row := RowView{What: v.typeName(c.typ), Kind: v.l.T("roster.did." + c.kind), ID: c.sourcedID, Lines: v.change(c, later[k], protected), seq: c.seq}
+		rows[i] = Sample{Type: c.typ, Kind: c.kind, SourcedID: c.sourcedID, Doc: c.doc(later[k], protected)}
 		if c.before != nil {
 			later[k] = c.before
 		}
+	}
+	err = nameReferences(rows, func(t oneroster.Type, names map[string]string) error { return storedNames(rq.Ctx, tx, t, names) })
+	if err != nil {
+		return nil, err
+	}
+	v := viewer{rq.Lang, names}
+	var out []ImportView
+	for i, c := range list {
 		if len(out) == 0 || out[len(out)-1].Plan != c.plan {
-			out = append(out, ImportView{Plan: c.plan, Import: importName(c.seq), Name: c.source, By: v.who(c.by), At: c.at})
+			out = append(out, ImportView{Plan: c.plan, Import: importName(c.seq), Name: v.source(c.source), By: v.who(c.by), At: c.at})
 		}
+		row := v.sample(rows[i])
+		row.Kind = v.typeName(c.typ) + ": " + v.l.T("roster.did."+c.kind)
 		out[len(out)-1].Rows = append(out[len(out)-1].Rows, row)
 	}
 	return out, nil
 }
 
-// change is what happened to one row, without what is sealed or protected.
-func (v viewer) change(c personChange, after map[string]string, protected bool) []DiffLine {
+// doc is what happened to one row, without what is sealed or protected.
+func (c personChange) doc(after map[string]string, protected bool) SampleDoc {
 	d := SampleDoc{Before: readable(c.before), After: readable(after)}
 	switch kind(c.kind) {
 	case insert:
 		d.Before = nil
 	case remove:
-		return nil
+		d.After = nil
 	}
 	d.veil(protected)
-	return v.lines(d.Before, d.After)
+	return d
 }

@@ -65,7 +65,7 @@ func (w *watch) samples(r *run) ([]Sample, error) {
 			out = append(out, s)
 		}
 	}
-	return out, r.nameReferences(out)
+	return out, nameReferences(out, r.namesOf)
 }
 
 func (w *watch) units() []int32 {
@@ -110,8 +110,8 @@ func readable(fields map[string]string) map[string]string {
 }
 
 // nameReferences puts names in the place of the sourcedIds that rows refer to, and
-// labels each row with what a human calls it.
-func (r *run) nameReferences(list []Sample) error {
+// labels each row with what a human calls it. namesOf fills in names by sourcedId.
+func nameReferences(list []Sample, namesOf func(oneroster.Type, map[string]string) error) error {
 	wanted := map[oneroster.Type]map[string]string{}
 	eachReference(list, func(t oneroster.Type, id string) string {
 		if wanted[t] == nil {
@@ -121,7 +121,7 @@ func (r *run) nameReferences(list []Sample) error {
 		return id
 	})
 	for t, names := range wanted {
-		if err := r.namesOf(t, names); err != nil {
+		if err := namesOf(t, names); err != nil {
 			return err
 		}
 	}
@@ -168,7 +168,7 @@ func referencesOf(t oneroster.Type) map[string]oneroster.Type {
 // namesOf fills in names by sourcedId: from the tenant's rows, and from the source
 // for what the tenant does not have yet.
 func (r *run) namesOf(t oneroster.Type, names map[string]string) error {
-	if err := r.storedNames(t, names); err != nil {
+	if err := storedNames(r.ctx, r.tx, t, names); err != nil {
 		return err
 	}
 	missing := 0

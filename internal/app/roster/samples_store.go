@@ -101,14 +101,14 @@ select u.sourced_id, btrim(coalesce(nullif(p.call_name, ''), p.given_names) || '
  where u.sourced_id = any (@ids)`
 )
 
-func (r *run) storedNames(t oneroster.Type, names map[string]string) error {
+func storedNames(ctx context.Context, tx tenancy.Read, t oneroster.Type, names map[string]string) error {
 	sql := map[oneroster.Type]string{oneroster.Orgs: sqlNamesOfUnits, oneroster.AcademicSessions: sqlNamesOfTerms,
 		oneroster.Courses: sqlNamesOfCourse, oneroster.Classes: sqlNamesOfGroups, oneroster.Users: sqlNamesOfUsers}[t]
 	ids := make([]string, 0, len(names))
 	for id := range names {
 		ids = append(ids, id)
 	}
-	rows, err := r.tx.Query(r.ctx, sql, pgx.StrictNamedArgs{"ids": ids})
+	rows, err := tx.Query(ctx, sql, pgx.StrictNamedArgs{"ids": ids})
 	if err != nil {
 		return fmt.Errorf("name %s: %w", t, err)
 	}

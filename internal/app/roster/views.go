@@ -3,6 +3,7 @@ package roster
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -74,7 +75,7 @@ var stateColors = map[State]string{Planned: "info", Held: "warning", Applied: "s
 
 func (v viewer) line(p *Plan, last int) PlanLine {
 	state := p.State
-	l := PlanLine{ID: p.ID, Name: p.SourceName, Import: p.Import, Planner: v.who(p.PlannedBy), Approver: v.who(p.ApprovedBy), Applier: v.who(p.AppliedBy),
+	l := PlanLine{ID: p.ID, Name: v.source(p.SourceName), Import: p.Import, Planner: v.who(p.PlannedBy), Approver: v.who(p.ApprovedBy), Applier: v.who(p.AppliedBy),
 		Closer: v.who(p.ClosedBy), Reason: p.Reason, Kind: v.l.T("roster.kind." + p.Kind), At: p.PlannedAt, Rows: int(p.Rows),
 		Seconds: v.decimal(p.Seconds), Applied: p.State == Applied, RolledBack: p.State == RolledBack, Closed: p.State == Closed}
 	l.State = Tag{v.l.T("roster.state." + string(state)), stateColors[state]}
@@ -83,9 +84,6 @@ func (v viewer) line(p *Plan, last int) PlanLine {
 	}
 	if p.AppliedAt != nil {
 		l.At = *p.AppliedAt
-	}
-	if p.Kind == "rollback" {
-		l.Name = v.l.T("roster.undoes", "What", strings.TrimPrefix(p.SourceName, "undo of "))
 	}
 	for _, c := range p.Changes {
 		l.Add, l.Change, l.Remove, l.Return = l.Add+c.Insert, l.Change+c.Update, l.Remove+c.Remove, l.Return+c.Reactivate
@@ -133,8 +131,10 @@ func (v viewer) upload(u *Upload, reader string) UploadLine {
 }
 
 func (v viewer) size(n int64) string {
-	unit := map[bool]string{true: "MB", false: "Mt"}[v.l != i18n.Fi]
-	return v.decimal(float64(n)/(1<<20)) + "\u00a0" + unit
+	if n < 1<<20 {
+		return v.l.Number(int((n+1023)>>10)) + "\u00a0" + map[bool]string{true: "kB", false: "kt"}[v.l != i18n.Fi]
+	}
+	return v.decimal(float64(n)/(1<<20)) + "\u00a0" + map[bool]string{true: "MB", false: "Mt"}[v.l != i18n.Fi]
 }
 
 // PlanFacts are the facts of a package.
@@ -321,41 +321,45 @@ func accountsOf(plans []*Plan, ups []*Upload) (out []string) {
 	return out
 }
 
-// DiffLine is a field before and after.
-type DiffLine struct {
-	Field, Before, After string
-	Changed              bool
-}
+// Value is a field and what it says.
+type Value struct{ Field, Text string }
 
-// SampleView is a changed row.
+// SampleView is a changed row: the fields that differ; where a row comes or goes, all
+// of them.
 type SampleView struct {
-	Label, ID string
-	Person    *uuid.UUID
-	Lines     []DiffLine
+	Label, ID, Kind string
+	Person          *uuid.UUID
+	Before, After   []Value
 }
 
 func (v viewer) sample(s Sample) SampleView {
-	return SampleView{Label: s.Doc.Label, ID: s.SourcedID, Person: s.Person, Lines: v.lines(s.Doc.Before, s.Doc.After)}
-}
-
-// lines are the fields that differ, in the order of the file; where a row comes or
-// goes, all of them.
-func (v viewer) lines(before, after map[string]string) (out []DiffLine) {
+	out := SampleView{Label: s.Doc.Label, ID: s.SourcedID, Person: s.Person}
+	before, after := s.Doc.Before, s.Doc.After
+	both := before != nil && after != nil
 	names := map[string]bool{}
 	for _, m := range []map[string]string{before, after} {
 		for c := range m {
 			names[c] = true
 		}
 	}
-	both := before != nil && after != nil
-	for c := range names {
-		if d := (DiffLine{c, before[c], after[c], before[c] != after[c]}); !both || d.Changed {
-			out = append(out, d)
+	for _, c := range slices.Sorted(maps.Keys(names)) {
+		if both && before[c] == after[c] {
+			continue
+		}
+		if both || before[c] != "" {
+			out.Before = append(out.Before, Value{v.field(c), cmp.Or(before[c], "–")})
+		}
+		if both || after[c] != "" {
+			out.After = append(out.After, Value{v.field(c), cmp.Or(after[c], "–")})
 		}
 	}
-	slices.SortFunc(out, func(a, b DiffLine) int { return cmp.Compare(a.Field, b.Field) })
-	for i := range out {
-		out[i].Field = v.field(out[i].Field)
-	}
 	return out
+}
+
+// source is the name of a package, or of what is taken back.
+func (v viewer) source(name string) string {
+	if what, ok := strings.CutPrefix(name, "undo of "); ok {
+		return v.l.T("roster.undoes", "What", what)
+	}
+	return name
 }
