@@ -153,10 +153,10 @@ func TestRosterBrowser(t *testing.T) {
 	says(t, two, "the overview", "imp_2", "imp_3", "Peruttu")
 	look(t, two, "roster-10-history")
 	do(t, two, "samples", chromedp.Navigate(at(path+"/muutokset/users/update")))
-	press(t, two, `main h2 a[href^="/henkilot/"]`)
+	press(t, two, `main th a[href^="/henkilot/"]`)
 	do(t, two, "person", chromedp.WaitVisible(`a[href^="/oppilastiedot/henkilot/"]`))
 	press(t, two, `a[href^="/oppilastiedot/henkilot/"]`)
-	do(t, two, "history", chromedp.WaitVisible(`main h3`))
+	do(t, two, "history", chromedp.WaitVisible(`.diff`))
 	look(t, two, "roster-11-person")
 }
 

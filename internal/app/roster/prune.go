@@ -44,10 +44,10 @@ func (s *Service) Prune(ctx context.Context, t tenancy.Tenant, dry bool) (p Prun
 		}
 	}
 	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
-		if err := lockRoster(ctx, tx); err != nil {
+		if p.Plans, p.Imports, err = countOld(ctx, tx.Read, before); err != nil || dry {
 			return err
 		}
-		if p.Plans, p.Imports, err = countOld(ctx, tx.Read, before); err != nil || dry {
+		if err := lockRoster(ctx, tx); err != nil {
 			return err
 		}
 		return pruneImports(ctx, tx, before, now)

@@ -41,8 +41,8 @@ func beatWork(ctx context.Context, tx tenancy.Write, id uuid.UUID, p *progress) 
 
 const sqlEndWork = `update roster_work set state = @state, ended_at = now() where id = @id and state = 'running'`
 
-// endWork closes the record. Work that was cancelled has not said itself what
-// became of its plan.
+// endWork closes the record, and marks the plan whose application failed: nobody is
+// there to read an error.
 func endWork(ctx context.Context, tx tenancy.Write, w *Work, cause error, at time.Time) error {
 	state := "done"
 	if cause != nil {
@@ -51,10 +51,17 @@ func endWork(ctx context.Context, tx tenancy.Write, w *Work, cause error, at tim
 	if _, err := tx.Exec(ctx, sqlEndWork, pgx.StrictNamedArgs{"id": w.ID, "state": state}); err != nil {
 		return fmt.Errorf("end work: %w", err)
 	}
-	if w.Kind == workApply && errors.Is(cause, context.Canceled) {
-		return failPlan(ctx, tx, w.Plan, failedStopped)
+	if w.Kind != workApply || cause == nil {
+		return nil
 	}
-	return nil
+	key, ok := failureOf(cause)
+	if errors.Is(cause, context.Canceled) {
+		key, ok = failedStopped, true
+	}
+	if !ok {
+		return nil
+	}
+	return failPlan(ctx, tx, w.Plan, key)
 }
 
 const sqlRunningWork = `
