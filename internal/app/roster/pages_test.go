@@ -76,7 +76,7 @@ func (o *office) sendForm(as uuid.UUID, name string, content []byte) webtest.Ans
 // settled follows a page until nothing runs any more, and returns it.
 func (o *office) settled(as uuid.UUID, path string) (at string, a webtest.Answer) {
 	o.Helper()
-	for range 600 {
+	for range 6000 {
 		a = o.site.Get(o, webtest.Alpha, as, path)
 		switch {
 		case a.Status == 303:
