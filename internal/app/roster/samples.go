@@ -146,7 +146,7 @@ func eachReference(list []Sample, f func(oneroster.Type, string) string) {
 				if v := fields[c]; v != "" {
 					parts := strings.Split(v, ",")
 					for i := range parts {
-						parts[i] = f(to, parts[i])
+						parts[i] = f(to, strings.TrimSpace(parts[i]))
 					}
 					fields[c] = strings.Join(parts, ", ")
 				}

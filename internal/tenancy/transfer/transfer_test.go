@@ -289,7 +289,7 @@ func TestRestoreOfAnOlderVersion(t *testing.T) {
 	}
 	spec, _, err := s.Spec(ctx, second.Manifest, "toonew")
 	ok(t, err)
-	if _, err := service(e.Operator).Restore(ctx, spec, second, nil); err == nil || !strings.Contains(err.Error(), "knows 6") {
+	if _, err := service(e.Operator).Restore(ctx, spec, second, nil); err == nil || !strings.Contains(err.Error(), "knows 7") {
 		t.Errorf("restore by an older program: %v", err)
 	}
 }
