@@ -117,6 +117,7 @@ func serve(ctx context.Context, in *installation.Installation, desk app.Operator
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	err = a.Router.Shutdown(drain)
+	a.Rosters.Shutdown(drain)
 	select {
 	case <-background: // a task that is cut short is taken up by another process
 	case <-drain.Done():

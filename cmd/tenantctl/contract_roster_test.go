@@ -317,3 +317,30 @@ func TestRosterHeldByThresholds(t *testing.T) {
 		t.Errorf("outcomes of roster apply: %v, want %v", got, want)
 	}
 }
+
+// A plan that is not wanted is closed; what is old is pruned, for one and for all.
+func TestRosterCloseAndPrune(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	slug := s.town("prune")
+	s.imported(slug, s.generated(100), "--initial")
+	p := object[plan](t, s.ok("roster", "plan", slug, s.generated(100, "--mutate", "2%"), "-o", "json"))
+	if v := object[fields](t, s.ok("roster", "close", slug, p.Plan, "--dry-run", "-o", "json")); v["state"] != "planned" {
+		t.Errorf("dry: %v", v)
+	}
+	for range 2 {
+		if v := object[fields](t, s.ok("roster", "close", slug, p.Plan, "-o", "json")); v["state"] != "closed" || v["plan"] != p.Plan {
+			t.Errorf("closed: %v", v)
+		}
+	}
+	s.refused(1, "was closed", "roster", "apply", slug, p.Plan)
+	s.refused(1, "cannot be closed", "roster", "close", slug, "imp_1")
+	list := object[[]fields](t, s.ok("roster", "prune", slug, "-o", "json"))
+	if len(list) != 1 || list[0]["plans"] != 0.0 || list[0]["imports"] != 0.0 || list[0]["packages"] != 0.0 {
+		t.Errorf("pruned what is young: %v", list)
+	}
+	s.ok("roster", "prune", "--all", "--dry-run")
+	s.refused(2, "name a tenant or say --all", "roster", "prune")
+	s.refused(2, "name a tenant or say --all", "roster", "prune", slug, "--all")
+	s.ok("roster", "rollback", slug, "imp_1", "--reason", "young enough")
+}

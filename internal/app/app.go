@@ -55,6 +55,7 @@ type Operators struct{ Host, Issuer, ClientID, Secret string }
 type App struct {
 	Router    *web.Router
 	Operators *operators.Site
+	Rosters   *roster.Desk // what runs for people in the background; shut it down last
 	Metrics   http.Handler
 	Jobs      *jobs.Runner // what runs by itself, once it is run
 }
@@ -79,6 +80,8 @@ func New(cfg Config) *App {
 	rights.Routes(r, cfg.DB)
 	merge.Routes(r, cfg.DB, MergeRoster)
 	process, evidence := onboarding.Served(cfg.DB, cfg.Now), onboarding.Evidence{DB: cfg.DB, Store: cfg.Objects, Keyset: cfg.Keyset}
+	rosters := roster.NewDesk(&roster.Service{DB: cfg.DB, Objects: cfg.Objects, Keyset: cfg.Keyset, Now: cfg.Now}, cfg.Log)
+	roster.Routes(r, rosters)
 	onboarding.Routes(r, cfg.DB, process, evidence)
 	support.Routes(r, visits)
 	oversight.Routes(r, cfg.DB)
@@ -90,7 +93,7 @@ func New(cfg Config) *App {
 	}
 	runner := &jobs.Runner{DB: cfg.DB, Log: cfg.Log, Now: cfg.Now, Observe: m.ObserveJob,
 		Tasks: oversight.Tasks(oversight.Config{DB: cfg.DB, Keyset: cfg.Keyset, Mail: cfg.Mail, TLS: cfg.TLS, Now: cfg.Now})}
-	return &App{Router: r, Operators: site, Metrics: m.Handler(), Jobs: runner}
+	return &App{Router: r, Operators: site, Rosters: rosters, Metrics: m.Handler(), Jobs: runner}
 }
 
 // MergeRoster is the roster's side of a merge of two persons.

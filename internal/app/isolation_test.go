@@ -85,7 +85,7 @@ var covered = map[string][]string{
 
 // notAbout are parameters that name no person, group or school; who may use them is
 // tested with their features.
-var notAbout = []string{"provider", "token", "requirement", "hash", "session", "alarm", "import", "upload"}
+var notAbout = []string{"provider", "token", "requirement", "hash", "session", "alarm", "plan", "type", "kind", "upload"}
 
 type probe struct{ method, path, none string }
 

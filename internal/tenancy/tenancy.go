@@ -88,6 +88,9 @@ func (s Settings) check() []error {
 			faults = append(faults, fmt.Errorf("settings.roster.%s %g: use a share between 0 and 1, such as 0.1", name, v))
 		}
 	}
+	if d := s.Roster.KeepDays; d != 0 && d < 30 {
+		faults = append(faults, fmt.Errorf("settings.roster.keep_days %d: keep what a rollback needs for at least 30 days, or leave it out", d))
+	}
 	for _, w := range s.Roster.Blackout {
 		if !windowDay.MatchString(w.From) || !windowDay.MatchString(w.To) || len(w.From) != len(w.To) {
 			faults = append(faults, fmt.Errorf("settings.roster.blackout %s to %s: use two days, as 2026-06-01 or, for every year, 06-01", w.From, w.To))
@@ -160,6 +163,9 @@ type RosterSettings struct {
 	Blackout []Window `json:"blackout,omitempty" yaml:"blackout"`
 	// TwoPeople asks that a held plan be approved by another person than the planner.
 	TwoPeople bool `json:"two_people,omitempty" yaml:"two_people"`
+	// KeepDays is how long packages, images and plans are kept: an import can be
+	// rolled back for so long; zero is 90.
+	KeepDays int `json:"keep_days,omitempty" yaml:"keep_days"`
 	// Edits says what an import does with fields edited in DigiOne: keep (the
 	// default) or overwrite, by "type.field".
 	Edits map[string]string `json:"edits,omitempty" yaml:"edits"`

@@ -371,10 +371,22 @@ CREATE TABLE roster_import (
     applied_at timestamp with time zone,
     seconds double precision,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    failure text DEFAULT ''::text NOT NULL,
+    rekeyed jsonb DEFAULT '[]'::jsonb NOT NULL,
+    totals jsonb DEFAULT '[]'::jsonb NOT NULL,
+    schools jsonb DEFAULT '[]'::jsonb NOT NULL,
+    leavers jsonb DEFAULT '{}'::jsonb NOT NULL,
+    closed_by text DEFAULT ''::text NOT NULL,
+    closed_at timestamp with time zone,
+    pruned_at timestamp with time zone,
     CONSTRAINT roster_import_kind_ck CHECK ((kind = ANY (ARRAY['package'::text, 'rollback'::text]))),
-    CONSTRAINT roster_import_state_ck CHECK ((state = ANY (ARRAY['planned'::text, 'held'::text, 'applied'::text, 'failed'::text, 'rolled_back'::text])))
+    CONSTRAINT roster_import_state_ck CHECK ((state = ANY (ARRAY['planned'::text, 'held'::text, 'applied'::text, 'failed'::text, 'rolled_back'::text, 'closed'::text])))
 );
 COMMENT ON TABLE roster_import IS 'Plans and what became of them. seq numbers the applied ones. Owned by internal/app/roster.';
+COMMENT ON COLUMN roster_import.failure IS 'Why a failed plan could not be applied: key of a sentence.';
+COMMENT ON COLUMN roster_import.schools IS 'What a plan would change, by school and type.';
+COMMENT ON COLUMN roster_import.leavers IS 'How many persons would have no role left, and the first of them.';
+COMMENT ON COLUMN roster_import.pruned_at IS 'When the kept package, the images and the samples were deleted: such an import cannot be rolled back.';
 CREATE TABLE roster_record (
     id uuid NOT NULL,
     type text NOT NULL,
@@ -389,6 +401,40 @@ CREATE TABLE roster_record (
     CONSTRAINT roster_record_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'tobedeleted'::text])))
 );
 COMMENT ON TABLE roster_record IS 'Rows of the types that the product keeps as delivered: demographics, user profiles, gradebook, resources. Owned by internal/app/roster.';
+CREATE TABLE roster_sample (
+    plan text NOT NULL,
+    type text NOT NULL,
+    kind text NOT NULL,
+    n integer NOT NULL,
+    sourced_id text NOT NULL,
+    school text NOT NULL,
+    person uuid,
+    doc jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT roster_sample_kind_ck CHECK ((kind = ANY (ARRAY['insert'::text, 'update'::text, 'remove'::text, 'reactivate'::text])))
+);
+COMMENT ON TABLE roster_sample IS 'Some rows that a plan would change, before and after, for a human to look at. Owned by internal/app/roster.';
+CREATE TABLE roster_upload (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    size bigint NOT NULL,
+    part_size integer NOT NULL,
+    parts integer DEFAULT 0 NOT NULL,
+    mark text DEFAULT ''::text NOT NULL,
+    state text NOT NULL,
+    options jsonb DEFAULT '{}'::jsonb NOT NULL,
+    findings jsonb DEFAULT '[]'::jsonb NOT NULL,
+    totals jsonb DEFAULT '[]'::jsonb NOT NULL,
+    plan text,
+    failure text DEFAULT ''::text NOT NULL,
+    sent_by text NOT NULL,
+    touched_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT roster_upload_part_size_ck CHECK ((part_size > 0)),
+    CONSTRAINT roster_upload_size_ck CHECK ((size > 0)),
+    CONSTRAINT roster_upload_state_ck CHECK ((state = ANY (ARRAY['receiving'::text, 'received'::text, 'planned'::text, 'invalid'::text, 'failed'::text])))
+);
+COMMENT ON TABLE roster_upload IS 'A package on its way in through the browser, in parts that lie in the object store; deleted when it became a plan or grew old. Owned by internal/app/roster.';
 CREATE TABLE roster_user (
     id uuid NOT NULL,
     person uuid NOT NULL,
@@ -420,6 +466,24 @@ CREATE TABLE roster_user (
 );
 COMMENT ON TABLE roster_user IS 'A row of users.csv as delivered, and the person it is about. Owned by internal/app/roster.';
 COMMENT ON COLUMN roster_user.hetu_cipher IS 'The delivered hetu, encrypted; where it stood in the row, extra or user_ids hold a placeholder.';
+CREATE TABLE roster_work (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    upload uuid,
+    plan text,
+    state text NOT NULL,
+    stage text DEFAULT ''::text NOT NULL,
+    type text DEFAULT ''::text NOT NULL,
+    rows bigint DEFAULT 0 NOT NULL,
+    started_by text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    beat_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT roster_work_kind_ck CHECK ((kind = ANY (ARRAY['check'::text, 'apply'::text]))),
+    CONSTRAINT roster_work_state_ck CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'failed'::text])))
+);
+COMMENT ON TABLE roster_work IS 'What a program does for somebody who need not wait for it: one thing at a time in a tenant. Whose beat has stopped is dead. Owned by internal/app/roster.';
 CREATE TABLE session (
     token_hash bytea NOT NULL,
     account uuid NOT NULL,
@@ -593,8 +657,14 @@ ALTER TABLE ONLY roster_import
     ADD CONSTRAINT roster_import_seq_uq UNIQUE (seq);
 ALTER TABLE ONLY roster_record
     ADD CONSTRAINT roster_record_pk PRIMARY KEY (id);
+ALTER TABLE ONLY roster_sample
+    ADD CONSTRAINT roster_sample_pk PRIMARY KEY (plan, type, kind, n);
+ALTER TABLE ONLY roster_upload
+    ADD CONSTRAINT roster_upload_pk PRIMARY KEY (id);
 ALTER TABLE ONLY roster_user
     ADD CONSTRAINT roster_user_pk PRIMARY KEY (id);
+ALTER TABLE ONLY roster_work
+    ADD CONSTRAINT roster_work_pk PRIMARY KEY (id);
 ALTER TABLE ONLY session
     ADD CONSTRAINT session_pk PRIMARY KEY (token_hash);
 ALTER TABLE ONLY sign_in
@@ -642,10 +712,15 @@ CREATE INDEX roster_change_sourced_id_ix ON roster_change USING btree (type, sou
 CREATE INDEX roster_import_planned_at_ix ON roster_import USING btree (planned_at, id);
 CREATE INDEX roster_import_undoes_ix ON roster_import USING btree (undoes);
 CREATE UNIQUE INDEX roster_record_sourced_id_uq ON roster_record USING btree (type, sourced_id COLLATE "C");
+CREATE INDEX roster_upload_created_at_ix ON roster_upload USING btree (created_at, id);
+CREATE INDEX roster_upload_plan_ix ON roster_upload USING btree (plan);
 CREATE INDEX roster_user_person_ix ON roster_user USING btree (person);
 CREATE UNIQUE INDEX roster_user_sourced_id_uq ON roster_user USING btree (sourced_id COLLATE "C");
 CREATE INDEX roster_user_unit_ix ON roster_user USING btree (unit);
 CREATE INDEX roster_user_username_ix ON roster_user USING btree (username COLLATE "C");
+CREATE INDEX roster_work_plan_ix ON roster_work USING btree (plan);
+CREATE UNIQUE INDEX roster_work_running_uq ON roster_work USING btree (state) WHERE (state = 'running'::text);
+CREATE INDEX roster_work_upload_ix ON roster_work USING btree (upload);
 CREATE INDEX session_account_ix ON session USING btree (account);
 CREATE INDEX session_expires_at_ix ON session USING btree (expires_at);
 CREATE UNIQUE INDEX session_id_uq ON session USING btree (id);
@@ -712,10 +787,18 @@ ALTER TABLE ONLY roster_change
     ADD CONSTRAINT roster_change_import_fk FOREIGN KEY (import_seq) REFERENCES roster_import(seq);
 ALTER TABLE ONLY roster_import
     ADD CONSTRAINT roster_import_undoes_fk FOREIGN KEY (undoes) REFERENCES roster_import(id);
+ALTER TABLE ONLY roster_sample
+    ADD CONSTRAINT roster_sample_plan_fk FOREIGN KEY (plan) REFERENCES roster_import(id) ON DELETE CASCADE;
+ALTER TABLE ONLY roster_upload
+    ADD CONSTRAINT roster_upload_plan_fk FOREIGN KEY (plan) REFERENCES roster_import(id) ON DELETE CASCADE;
 ALTER TABLE ONLY roster_user
     ADD CONSTRAINT roster_user_person_fk FOREIGN KEY (person) REFERENCES person(id);
 ALTER TABLE ONLY roster_user
     ADD CONSTRAINT roster_user_unit_fk FOREIGN KEY (unit) REFERENCES unit(id);
+ALTER TABLE ONLY roster_work
+    ADD CONSTRAINT roster_work_plan_fk FOREIGN KEY (plan) REFERENCES roster_import(id) ON DELETE CASCADE;
+ALTER TABLE ONLY roster_work
+    ADD CONSTRAINT roster_work_upload_fk FOREIGN KEY (upload) REFERENCES roster_upload(id) ON DELETE CASCADE;
 ALTER TABLE ONLY session
     ADD CONSTRAINT session_account_fk FOREIGN KEY (account) REFERENCES account(id);
 ALTER TABLE ONLY session

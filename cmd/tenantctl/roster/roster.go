@@ -30,7 +30,7 @@ import (
 func New(k *kit.Kit) *cobra.Command {
 	cmd := &cobra.Command{Use: "roster", Short: "Check, plan, import and roll back rosters"}
 	cmd.AddCommand(newValidate(k), newPlan(k), newApply(k), newImport(k), newHistory(k), newShow(k), newRollback(k), newExport(k),
-		newGenerate(k), newProfile(k), newCodes(k), newPurge(k), newEdit(k), newReviews(k))
+		newGenerate(k), newProfile(k), newCodes(k), newPurge(k), newEdit(k), newReviews(k), newClose(k), newPrune(k))
 	return cmd
 }
 
@@ -115,11 +115,10 @@ func zipOne(z *zip.Writer, dir, name string) error {
 
 // scratch makes a package in a nameless file.
 func scratch(name string, write func(io.Writer) error) (*file, error) {
-	f, err := os.CreateTemp("", "digione-*")
+	f, err := objects.Scratch()
 	if err != nil {
 		return nil, err
 	}
-	_ = os.Remove(f.Name())
 	err = write(f)
 	var size int64
 	if err == nil {

@@ -26,6 +26,7 @@ const (
 	Person  = "person"
 	Search  = "search"  // has no target
 	Session = "session" // nor has this: who signed in or out is the actor
+	Import  = "import"  // nor has this: an admin sent, applied or closed a roster; the reason names it
 	Page    = "page"    // nor has this: an operator looked at a page on a support visit
 )
 

@@ -60,10 +60,10 @@ func insert(ctx context.Context, tx tenancy.Write, e Entry) error {
 	return err
 }
 
-// distinct returns each target once; a search, a session or a page is one event on
+// distinct returns each target once; a search, a session, an import or a page is one event on
 // no target.
 func distinct(e Entry) []*uuid.UUID {
-	if e.Kind == Search || e.Kind == Session || e.Kind == Page {
+	if e.Kind == Search || e.Kind == Session || e.Kind == Import || e.Kind == Page {
 		return []*uuid.UUID{nil}
 	}
 	seen := map[uuid.UUID]bool{}

@@ -110,7 +110,7 @@ func TestSupport(t *testing.T) {
 	t.Parallel()
 	a := authz.Actor{Person: uuid.New(), Grants: []authz.Grant{{Role: authz.Support}}}
 	for act, want := range map[authz.Action]bool{
-		authz.HomeRead: true, authz.SessionEnd: true, authz.Public: true, authz.SelfRead: false, authz.Joining: false, authz.SupportRead: false,
+		authz.HomeRead: true, authz.SessionEnd: true, authz.Public: true, authz.SelfRead: false, authz.Joining: false, authz.RosterRead: true, authz.RosterChange: false, authz.SupportRead: false,
 		authz.FleetRead: false, authz.FleetChange: false, "nothing": false,
 	} {
 		if a.May(act) != want {

@@ -23,8 +23,10 @@ const (
 	SessionEnd   Action = "session.end"
 	Joining      Action = "joining"
 	SupportRead  Action = "support.read" // who was here to support, and why
-	ViewsRead    Action = "views.read"   // which organisation looked at whom
-	AuditRead    Action = "audit.read"   // alarms of mass reads, and the end of the sealed chain
+	RosterRead   Action = "roster.read"  // plans, imports and what they change
+	RosterChange Action = "roster.change"
+	ViewsRead    Action = "views.read" // which organisation looked at whom
+	AuditRead    Action = "audit.read" // alarms of mass reads, and the end of the sealed chain
 
 	PersonManage   Action = "person.manage"   // identity, guardians and their validity
 	PersonDisclose Action = "person.disclose" // to somebody of another organisation
@@ -80,6 +82,8 @@ var rules = map[Action]map[Role]scope{
 	SelfChange:     {anyone: toSelf},
 	ViewsRead:      {anyone: toSelf, Guardian: toChildren},
 	AuditRead:      {Admin: toAll, DataProtection: toAll},
+	RosterRead:     {Admin: toAll, Support: toAll},
+	RosterChange:   {Admin: toAll},
 	FleetRead:      {Operator: toAll, Viewer: toAll},
 	FleetChange:    {Operator: toAll},
 	KeyProve:       {Operator: toSelf, Viewer: toSelf},
@@ -88,7 +92,7 @@ var rules = map[Action]map[Role]scope{
 // strong are the actions that ask for a strong sign-in: what opens the data of many,
 // or changes who may see them. Where a municipality has no strong provider nobody
 // does them.
-var strong = map[Action]bool{AuditRead: true, RightsGive: true, PersonMerge: true, PersonDisclose: true, PrivacyInspect: true, FleetRead: true, FleetChange: true}
+var strong = map[Action]bool{AuditRead: true, RosterChange: true, RightsGive: true, PersonMerge: true, PersonDisclose: true, PrivacyInspect: true, FleetRead: true, FleetChange: true}
 
 // Strong reports whether an action asks for a strong sign-in.
 func (act Action) Strong() bool { return strong[act] }

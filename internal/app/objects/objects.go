@@ -93,7 +93,7 @@ func (f Files) Put(ctx context.Context, key string, r io.Reader) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	tmp, err := scratch()
+	tmp, err := Scratch()
 	if err != nil {
 		return Info{}, err
 	}
@@ -141,7 +141,7 @@ func (f Files) Get(ctx context.Context, key string, want [32]byte) (*os.File, er
 	if err != nil {
 		return nil, fmt.Errorf("decrypt object %s: %w", key, err)
 	}
-	tmp, err := scratch()
+	tmp, err := Scratch()
 	if err != nil {
 		return nil, err
 	}
@@ -158,8 +158,22 @@ func (f Files) Get(ctx context.Context, key string, want [32]byte) (*os.File, er
 	return tmp, nil
 }
 
-// scratch returns a nameless file for plain or sealed content on its way.
-func scratch() (*os.File, error) {
+// Delete removes a file. Forget it in the inventory afterwards: killed in between,
+// the inventory says what is to be deleted again.
+func (f Files) Delete(ctx context.Context, key string) error {
+	p, err := path(f.id, key)
+	if err != nil {
+		return err
+	}
+	if err := f.store.Delete(ctx, p); err != nil {
+		return fmt.Errorf("delete object %s: %w", key, err)
+	}
+	return nil
+}
+
+// Scratch returns a nameless file for plain or sealed content on its way: closing
+// it, or the end of the process, removes it.
+func Scratch() (*os.File, error) {
 	f, err := os.CreateTemp("", "digione-*")
 	if err != nil {
 		return nil, fmt.Errorf("make scratch file: %w", err)

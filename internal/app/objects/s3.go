@@ -108,7 +108,7 @@ func Fetch(ctx context.Context, client *s3.Client, url string) (io.ReadSeekClose
 		return nil, 0, fmt.Errorf("read %s: %w", url, explain(err, bucket))
 	}
 	defer func() { _ = out.Body.Close() }()
-	f, err := scratch()
+	f, err := Scratch()
 	if err != nil {
 		return nil, 0, err
 	}

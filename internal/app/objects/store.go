@@ -24,3 +24,13 @@ func Record(ctx context.Context, tx tenancy.Write, i Info) error {
 	}
 	return nil
 }
+
+const sqlForget = `delete from object where key = any (@keys)`
+
+// Forget takes deleted files out of the tenant's inventory.
+func Forget(ctx context.Context, tx tenancy.Write, keys ...string) error {
+	if _, err := tx.Exec(ctx, sqlForget, pgx.StrictNamedArgs{"keys": keys}); err != nil {
+		return fmt.Errorf("forget objects: %w", err)
+	}
+	return nil
+}

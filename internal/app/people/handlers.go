@@ -38,6 +38,7 @@ type PersonPage struct {
 	Roles     []string
 	Children  []Card
 	Manage    bool // the way to guardians and disclosures stands here
+	Imports   bool // the reader may see what imports have changed
 }
 
 // Full is the name with all given names, where it differs from the shown one.
@@ -117,6 +118,7 @@ func (h handlers) show(rq *web.Request, id uuid.UUID) error {
 		return err
 	}
 	page.hide(rq.Lang, roles)
+	page.Imports = rq.Actor.May(authz.RosterRead)
 	title := "people.title.person"
 	if page.Self {
 		title = "people.title.self"

@@ -2,16 +2,12 @@ package roster
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
-	"digione/internal/app/fault"
 	"digione/internal/app/objects"
 	"digione/internal/app/roster/oneroster"
 	"digione/internal/tenancy"
@@ -25,6 +21,8 @@ type Service struct {
 	// Keyset opens a tenant's keys.
 	Keyset func(tenancy.Tenant) (*keys.Keyset, error)
 	Now    func() time.Time
+	// Part is the size of the parts in which a package comes in; 0 is PartSize.
+	Part int
 }
 
 // Package is a roster to be brought in: a OneRoster zip, open for reading.
@@ -92,6 +90,9 @@ func (s *Service) newPlan(pkg *oneroster.Package, p Package, o Options, who stri
 // keep stores the package and the plan.
 func (s *Service) keep(ctx context.Context, tx tenancy.Write, t tenancy.Tenant, ks *keys.Keyset, p Package, plan *Plan) error {
 	plan.Tenant = t.Slug
+	if err := lockPackages(ctx, tx, true); err != nil {
+		return err
+	}
 	info, err := objects.For(s.Objects, t.ID, ks).Put(ctx, plan.objectKey, io.NewSectionReader(p.Content, 0, p.Size))
 	if err != nil {
 		return err
@@ -176,7 +177,7 @@ func (r *run) check(pkg *oneroster.Package, p Package, plan *Plan) error {
 		return &InvalidError{p.Name, report}
 	}
 	if plan != nil {
-		plan.Findings, plan.Repairs = report.Findings, report.Repairs
+		plan.Findings, plan.Totals, plan.Repairs = report.Findings, report.Totals, report.Repairs
 	}
 	return nil
 }
@@ -195,12 +196,21 @@ func (r *run) conclude(p *Plan, set tenancy.RosterSettings) error {
 	}
 	p.Rekeyed = pairs
 	p.hold(append(holds, more...)...)
+	if err := r.show(p); err != nil {
+		return err
+	}
 	if r.src.Full() {
 		return nil
 	}
 	found, err := r.warnings()
+	if err != nil {
+		return err
+	}
 	p.Findings = append(p.Findings, found...)
-	return err
+	for _, f := range found {
+		p.Totals = append(p.Totals, oneroster.Total{Code: f.Code, Severity: f.Severity, Count: 1, Listed: 1})
+	}
+	return nil
 }
 
 func (r *run) count(p *Plan) {
@@ -209,60 +219,6 @@ func (r *run) count(p *Plan) {
 		p.Changes[t] = *c
 	}
 	p.Rows, p.stateHash, p.changeHash = r.rows, r.state, r.change
-}
-
-// Import plans and, unless the plan is held, applies it, in one transaction: the
-// tenant's rows are read once. With initial, the first import of a tenant is not
-// held for being the first.
-func (s *Service) Import(ctx context.Context, t tenancy.Tenant, p Package, o Options, a Approval, progress Progress) (*Plan, error) {
-	ks, err := s.Keyset(t)
-	if err != nil {
-		return nil, err
-	}
-	pkg, err := s.open(p, o, progress)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = pkg.Close() }()
-	plan, err := s.newPlan(pkg, p, o, a.Who)
-	if err != nil {
-		return nil, err
-	}
-	began := s.Now()
-	held := (*HeldError)(nil)
-	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
-		if err := lockRoster(ctx, tx); err != nil {
-			return err
-		}
-		r, err := newRun(ctx, tx.Read, packageSource{ctx, pkg}, o, ks, plan.PlannedAt)
-		if err != nil {
-			return err
-		}
-		r.progress, r.twice, r.policies = progress, true, t.Settings.Roster.Edits
-		if err := s.foresee(r, t, pkg, p, plan, a); err != nil {
-			return err
-		}
-		if err := s.keep(ctx, tx, t, ks, p, plan); err != nil {
-			return err
-		}
-		if err := plan.mayApply(t, a); err != nil {
-			if errors.As(err, &held) {
-				return nil // the plan is kept; nothing else was written
-			}
-			return err
-		}
-		return s.finish(ctx, tx, r, plan, a, began)
-	}, within)
-	switch {
-	case err != nil:
-		return nil, err
-	case held != nil:
-		return plan, held
-	}
-	if plan.spared() > 0 {
-		return plan, s.planSpared(ctx, t, plan, a.Who, &p, progress)
-	}
-	return plan, nil
 }
 
 // foresee fills the plan by a pass that writes nothing. A first import that was
@@ -286,6 +242,7 @@ func (s *Service) foresee(r *run, t tenancy.Tenant, pkg *oneroster.Package, p Pa
 		plan.blind = true
 		return nil
 	}
+	r.watch = newWatch()
 	if err := r.all(); err != nil {
 		return err
 	}
@@ -309,218 +266,4 @@ func (r *run) checkAndLoad(pkg *oneroster.Package, p Package, plan *Plan) error 
 		}
 	}
 	return errors.Join(<-checked, err)
-}
-
-// finish writes what a run has planned.
-func (s *Service) finish(ctx context.Context, tx tenancy.Write, r *run, plan *Plan, a Approval, began time.Time) error {
-	plan.seq = plan.baseSeq + 1
-	if err := beginImport(ctx, tx, plan, a); err != nil {
-		return err
-	}
-	if plan.blind || !plan.Empty() {
-		r.again(&tx, plan.seq)
-		if err := r.perform(plan); err != nil {
-			return err
-		}
-	}
-	return s.applied(ctx, tx, plan, a, began)
-}
-
-func (s *Service) applied(ctx context.Context, tx tenancy.Write, plan *Plan, a Approval, began time.Time) error {
-	plan.State, plan.Held, plan.Import, plan.AppliedBy = Applied, false, importName(plan.seq), a.Who
-	plan.Seconds = s.Now().Sub(began).Seconds()
-	return finishImport(ctx, tx, plan, s.Now())
-}
-
-// Approval is what whoever applies a plan says.
-type Approval struct {
-	Who     string
-	Initial bool // the first import may go ahead
-	Approve bool // what holds the plan was looked at
-	Reason  string
-}
-
-// Apply applies a plan: exactly it, in one transaction, or nothing. It refuses
-// when the tenant's roster has changed since.
-func (s *Service) Apply(ctx context.Context, t tenancy.Tenant, id string, a Approval, progress Progress) (*Plan, error) {
-	ks, err := s.Keyset(t)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := s.Show(ctx, t, id)
-	if err != nil {
-		return nil, err
-	}
-	if err := plan.mayApply(t, a); err != nil {
-		return plan, err
-	}
-	began := s.Now()
-	var p *Package
-	if plan.Kind == "package" && !plan.Empty() {
-		if p, err = s.kept(ctx, t, ks, plan); err != nil {
-			return plan, err
-		}
-		defer func() { _ = p.Content.(*os.File).Close() }()
-	}
-	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return s.execute(ctx, tx, t, ks, plan, a, p, began, progress) }, within)
-	if err != nil {
-		return plan, err
-	}
-	if n := plan.spared(); n > 0 {
-		return plan, s.planSpared(ctx, t, plan, a.Who, p, progress)
-	}
-	return plan, nil
-}
-
-func (s *Service) execute(ctx context.Context, tx tenancy.Write, t tenancy.Tenant, ks *keys.Keyset, plan *Plan, a Approval, p *Package, began time.Time, progress Progress) error {
-	if err := lockRoster(ctx, tx); err != nil {
-		return err
-	}
-	last, err := latest(ctx, tx.Read)
-	if err != nil {
-		return err
-	}
-	if last.seq != plan.baseSeq {
-		return fault.New(fault.Conflict, "roster.error.moved",
-			"plan %s was made before import %s changed the roster; plan again: tenantctl roster plan %s FILE", plan.ID, importName(last.seq), t.Slug)
-	}
-	plan.seq = last.seq + 1
-	if err := beginImport(ctx, tx, plan, a); err != nil {
-		return err
-	}
-	if !plan.Empty() {
-		if err := s.change(ctx, tx, t, ks, plan, p, began, progress); err != nil {
-			return err
-		}
-	}
-	return s.applied(ctx, tx, plan, a, began)
-}
-
-// change runs the engine over the source of a stored plan, writing.
-func (s *Service) change(ctx context.Context, tx tenancy.Write, t tenancy.Tenant, ks *keys.Keyset, plan *Plan, p *Package, began time.Time, progress Progress) error {
-	src, closeSource, err := s.sourceOf(ctx, tx.Read, plan, p, ks, progress)
-	if err != nil {
-		return err
-	}
-	defer closeSource()
-	r, err := newRun(ctx, tx.Read, src, plan.Options, ks, began)
-	if err != nil {
-		return err
-	}
-	r.write, r.first, r.progress, r.policies = &tx, plan.baseSeq == 0, progress, t.Settings.Roster.Edits
-	r.setSeq(plan.seq)
-	if pkg, ok := src.(packageSource); ok {
-		if err := r.check(pkg.Package, *p, nil); err != nil {
-			return err
-		}
-	}
-	if err := r.loadEdits(); err != nil {
-		return err
-	}
-	return r.perform(plan)
-}
-
-// perform writes, and compares what it has done with the plan before anything is
-// committed.
-func (r *run) perform(plan *Plan) error {
-	if err := r.all(); err != nil {
-		return err
-	}
-	if u, ok := r.src.(*undo); ok {
-		if err := r.undoInserts(u.seq); err != nil {
-			return err
-		}
-	}
-	if err := errors.Join(r.lateBirthDates(), r.derive(), r.dropEdits(r.dropped)); err != nil {
-		return err
-	}
-	if plan.blind {
-		r.count(plan)
-		return nil
-	}
-	if r.state != plan.stateHash || r.change != plan.changeHash {
-		return fault.New(fault.Conflict, "roster.error.moved",
-			"the roster is not what plan %s was made against; nothing was changed; plan again", plan.ID)
-	}
-	return nil
-}
-
-func (s *Service) sourceOf(ctx context.Context, tx tenancy.Read, plan *Plan, p *Package, ks *keys.Keyset, progress Progress) (source, func(), error) {
-	if plan.Kind == "rollback" {
-		u, err := loadUndo(ctx, tx, plan.Undoes, ks)
-		return u, func() {}, err
-	}
-	pkg, err := s.open(*p, plan.Options, progress)
-	if err != nil {
-		return nil, nil, err
-	}
-	if pkg.SHA256() != plan.SourceSHA256 {
-		return nil, nil, fault.New(fault.Conflict, "roster.error.moved", "the file is not the one that plan %s was made from", plan.ID)
-	}
-	return packageSource{ctx, pkg}, func() { _ = pkg.Close() }, nil
-}
-
-// kept opens the package that a plan was made from.
-func (s *Service) kept(ctx context.Context, t tenancy.Tenant, ks *keys.Keyset, plan *Plan) (*Package, error) {
-	var want [32]byte
-	if _, err := hex.Decode(want[:], []byte(plan.SourceSHA256)); err != nil {
-		return nil, fmt.Errorf("plan %s: %w", plan.ID, err)
-	}
-	f, err := objects.For(s.Objects, t.ID, ks).Get(ctx, plan.objectKey, want)
-	if err != nil {
-		return nil, err
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return &Package{Name: filepath.Base(plan.SourceName), Content: f, Size: fi.Size()}, nil
-}
-
-// mayApply checks what a human must have said.
-func (p *Plan) mayApply(t tenancy.Tenant, a Approval) error {
-	switch p.State {
-	case Applied, RolledBack:
-		return fault.New(fault.Conflict, "roster.error.applied", "plan %s was applied already, as %s", p.ID, p.Import)
-	case Failed:
-		return fault.New(fault.Conflict, "roster.error.applied", "plan %s failed; plan again: tenantctl roster plan %s FILE", p.ID, t.Slug)
-	}
-	for _, h := range p.Holds {
-		switch {
-		case h.Rule == RuleInitial && a.Initial:
-		case !a.Approve:
-			return &HeldError{p}
-		case a.Reason == "":
-			return fault.New(fault.Invalid, "roster.error.reason", "an approval needs its reason: add --reason \"…\"")
-		case t.Settings.Roster.TwoPeople && a.Who == p.PlannedBy:
-			return fault.New(fault.Forbidden, "roster.error.twopeople",
-				"%s wants another person than the planner (%s) to approve what is held", t.Slug, p.PlannedBy)
-		}
-	}
-	return nil
-}
-
-func (p *Plan) spared() (n int) {
-	for _, c := range p.Changes {
-		n += c.Spared
-	}
-	return n
-}
-
-// planSpared keeps the removals that no-delete left out as a held plan.
-func (s *Service) planSpared(ctx context.Context, t tenancy.Tenant, done *Plan, who string, p *Package, progress Progress) error {
-	if p == nil {
-		return nil
-	}
-	o := done.Options
-	o.NoDelete = false
-	rest, err := s.Plan(ctx, t, *p, o, who, progress)
-	if err != nil {
-		return err
-	}
-	done.Rest = rest.ID
-	return s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
-		rest.hold(Hold{Rule: RuleNoDelete, Count: done.spared(), Message: fmt.Sprintf("%d removals were left out by --no-delete", done.spared())})
-		return updateHolds(ctx, tx, rest)
-	})
 }

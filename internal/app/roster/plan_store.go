@@ -18,7 +18,7 @@ import (
 
 const planColumns = `id, coalesce(seq, 0), state, kind, coalesce(undoes, ''), source_name, encode(source_hash, 'hex'), object_key, version, options,
        base_seq, state_hash, change_hash, counts, holds, conflicts, findings, planned_by, planned_at, approved_by, reason,
-       applied_by, applied_at, coalesce(seconds, 0)`
+       applied_by, applied_at, coalesce(seconds, 0), rekeyed, totals, leavers, failure, closed_by, pruned_at`
 
 const sqlLatest = `select ` + planColumns + `
   from roster_import
@@ -56,10 +56,10 @@ func plans(ctx context.Context, tx tenancy.Read, sql string, args pgx.StrictName
 
 func scanPlan(row pgx.CollectableRow) (*Plan, error) {
 	p := &Plan{}
-	var options, counts, holds, conflicts, findings, state, change []byte
+	var options, counts, holds, conflicts, findings, state, change, rekeyed, totals, leavers []byte
 	err := row.Scan(&p.ID, &p.seq, &p.State, &p.Kind, &p.Undoes, &p.SourceName, &p.SourceSHA256, &p.objectKey, &p.Version, &options,
 		&p.baseSeq, &state, &change, &counts, &holds, &conflicts, &findings, &p.PlannedBy, &p.PlannedAt, &p.ApprovedBy, &p.Reason,
-		&p.AppliedBy, &p.AppliedAt, &p.Seconds)
+		&p.AppliedBy, &p.AppliedAt, &p.Seconds, &rekeyed, &totals, &leavers, &p.Failure, &p.ClosedBy, &p.PrunedAt)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,8 @@ func scanPlan(row pgx.CollectableRow) (*Plan, error) {
 	for _, c := range []struct {
 		from []byte
 		to   any
-	}{{options, &p.Options}, {counts, &p.Changes}, {holds, &p.Holds}, {conflicts, &p.Conflicts}, {findings, &p.Findings}} {
+	}{{options, &p.Options}, {counts, &p.Changes}, {holds, &p.Holds}, {conflicts, &p.Conflicts}, {findings, &p.Findings},
+		{rekeyed, &p.Rekeyed}, {totals, &p.Totals}, {leavers, &p.Leavers}} {
 		if err := json.Unmarshal(c.from, c.to); err != nil {
 			return nil, err
 		}
@@ -118,9 +119,9 @@ func (s *Service) History(ctx context.Context, t tenancy.Tenant, limit int) ([]*
 
 const sqlInsertPlan = `
 insert into roster_import (id, state, kind, undoes, source_name, source_hash, object_key, version, options, base_seq, state_hash,
-                           change_hash, counts, holds, conflicts, findings, planned_by, planned_at)
+                           change_hash, counts, holds, conflicts, findings, rekeyed, totals, schools, leavers, planned_by, planned_at)
 values (@id, @state, @kind, nullif(@undoes, ''), @source_name, @source_hash, @object_key, @version, @options, @base_seq, @state_hash,
-        @change_hash, @counts, @holds, @conflicts, @findings, @planned_by, @planned_at)`
+        @change_hash, @counts, @holds, @conflicts, @findings, @rekeyed, @totals, @schools, @leavers, @planned_by, @planned_at)`
 
 func insertPlan(ctx context.Context, tx tenancy.Write, p *Plan) error {
 	hash, err := hex.DecodeString(p.SourceSHA256)
@@ -133,7 +134,8 @@ func insertPlan(ctx context.Context, tx tenancy.Write, p *Plan) error {
 	if p.Changes == nil {
 		p.Changes = map[oneroster.Type]Counts{}
 	}
-	for name, v := range map[string]any{"options": p.Options, "counts": p.Changes, "holds": p.Holds, "conflicts": p.Conflicts, "findings": p.Findings} {
+	for name, v := range map[string]any{"options": p.Options, "counts": p.Changes, "holds": p.Holds, "conflicts": p.Conflicts, "findings": p.Findings,
+		"rekeyed": nonNil(p.Rekeyed), "totals": nonNil(p.Totals), "schools": nonNil(p.Schools), "leavers": p.Leavers} {
 		b, err := json.Marshal(v)
 		if err != nil {
 			return err
@@ -143,7 +145,15 @@ func insertPlan(ctx context.Context, tx tenancy.Write, p *Plan) error {
 	if _, err := tx.Exec(ctx, sqlInsertPlan, args); err != nil {
 		return fmt.Errorf("store plan: %w", err)
 	}
-	return nil
+	return keepSamples(ctx, tx, p.ID, p.samples)
+}
+
+// nonNil keeps an empty list from reaching the database as null.
+func nonNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }
 
 const sqlUpdateHolds = `update roster_import set state = @state, holds = @holds where id = @id and seq is null`
@@ -162,7 +172,7 @@ func updateHolds(ctx context.Context, tx tenancy.Write, p *Plan) error {
 const sqlBeginImport = `
 update roster_import
    set seq = @seq, state = 'applied', approved_by = @approved_by, approved_at = @at, reason = @reason
- where id = @id and seq is null`
+ where id = @id and seq is null and state in ('planned', 'held')`
 
 func beginImport(ctx context.Context, tx tenancy.Write, p *Plan, a Approval) error {
 	by := ""

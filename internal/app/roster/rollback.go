@@ -103,9 +103,22 @@ func (i image) record(t oneroster.Type, sourcedID string, ks *keys.Keyset) (*one
 // that unless dry. It refuses when a later import has changed the same rows,
 // unless forced: then those rows too become what they were before this import.
 func (s *Service) Rollback(ctx context.Context, t tenancy.Tenant, id string, force, dry bool, a Approval, progress Progress) (*Plan, error) {
+	plan, err := s.PlanRollback(ctx, t, id, force, dry, a.Who)
+	if err != nil || dry {
+		return plan, err
+	}
+	return s.Apply(ctx, t, plan.ID, a, progress)
+}
+
+// PlanRollback says what taking an import back would change and, unless dry, keeps
+// that as a plan to be applied like any other.
+func (s *Service) PlanRollback(ctx context.Context, t tenancy.Tenant, id string, force, dry bool, who string) (*Plan, error) {
 	done, err := s.Show(ctx, t, id)
 	if err != nil {
 		return nil, err
+	}
+	if done.PrunedAt != nil {
+		return nil, fault.New(fault.Conflict, "roster.error.pruned", "what %s had changed is kept no longer; it cannot be rolled back", id)
 	}
 	if done.State != Applied {
 		return nil, fault.New(fault.Conflict, "roster.error.notapplied", "%s is %s; only an applied import can be rolled back", id, done.State)
@@ -115,7 +128,7 @@ func (s *Service) Rollback(ctx context.Context, t tenancy.Tenant, id string, for
 		return nil, err
 	}
 	plan := &Plan{Tenant: t.Slug, Kind: "rollback", Undoes: done.ID, SourceName: "undo of " + done.Import, SourceSHA256: done.SourceSHA256,
-		Version: done.Version, State: Planned, PlannedBy: a.Who, PlannedAt: s.Now(), Holds: []Hold{}, Conflicts: []Conflict{},
+		Version: done.Version, State: Planned, PlannedBy: who, PlannedAt: s.Now(), Holds: []Hold{}, Conflicts: []Conflict{},
 		Rekeyed: []Rekey{}, Findings: []oneroster.Finding{}}
 	err = s.DB.Read(ctx, t.ID, func(tx tenancy.Read) error { return s.planUndo(ctx, tx, t, done, plan, ks, force) }, within)
 	if err != nil || dry {
@@ -125,10 +138,7 @@ func (s *Service) Rollback(ctx context.Context, t tenancy.Tenant, id string, for
 		return nil, err
 	}
 	plan.objectKey = done.objectKey
-	if err := s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return insertPlan(ctx, tx, plan) }); err != nil {
-		return nil, err
-	}
-	return s.Apply(ctx, t, plan.ID, a, progress)
+	return plan, s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return insertPlan(ctx, tx, plan) })
 }
 
 func (s *Service) planUndo(ctx context.Context, tx tenancy.Read, t tenancy.Tenant, done, plan *Plan, ks *keys.Keyset, force bool) error {
@@ -153,6 +163,7 @@ func (s *Service) planUndo(ctx context.Context, tx tenancy.Read, t tenancy.Tenan
 	if err != nil {
 		return err
 	}
+	r.watch = newWatch()
 	if err := r.loadEdits(); err != nil {
 		return err
 	}
@@ -163,7 +174,7 @@ func (s *Service) planUndo(ctx context.Context, tx tenancy.Read, t tenancy.Tenan
 		return err
 	}
 	r.count(plan)
-	return nil
+	return r.show(plan)
 }
 
 // undoInserts removes the rows that an import had added, leaf types first.
@@ -182,8 +193,16 @@ func (r *run) undoInserts(seq int) error {
 		for _, id := range ids {
 			r.change.add([]byte(remove), []byte(t), id[:])
 		}
-		for _, p := range persons {
-			r.touch(p)
+		for i, id := range ids {
+			if r.watching() {
+				r.watch.pick(picked{pickKey: pickKey{t, remove, -1}, id: id})
+			}
+			if i < len(persons) {
+				r.touch(persons[i])
+			}
+		}
+		if r.watching() && t == oneroster.Users {
+			r.watch.leave(persons)
 		}
 		if r.write == nil || len(ids) == 0 {
 			continue

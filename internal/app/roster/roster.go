@@ -20,13 +20,15 @@ import (
 // State is where a plan stands.
 type State string
 
-// The states. A failed one can be planned again, an applied one rolled back.
+// The states. A failed one can be planned again, an applied one rolled back; a
+// closed one is not wanted.
 const (
 	Planned    State = "planned"
 	Held       State = "held"
 	Applied    State = "applied"
 	Failed     State = "failed"
 	RolledBack State = "rolled_back"
+	Closed     State = "closed"
 )
 
 // Counts are the changes of one type.
@@ -122,6 +124,15 @@ type Plan struct {
 	Seconds      float64                   `json:"seconds"`
 	Rest         string                    `json:"rest,omitempty"` // the held plan of what no-delete left out
 	Options      Options                   `json:"options"`
+
+	// For the pages; the command line's JSON is without them.
+	Totals   []oneroster.Total `json:"-"` // of the findings, by code
+	Schools  []SchoolCounts    `json:"-"` // read by Details alone
+	Leavers  Leavers           `json:"-"` // who would have no role left
+	Failure  string            `json:"-"` // key of the sentence that says why it failed
+	ClosedBy string            `json:"-"`
+	PrunedAt *time.Time        `json:"-"` // when what a rollback needs was deleted
+	samples  []Sample
 
 	blind                 bool // a first import: counted while it was written
 	seq                   int

@@ -27,6 +27,8 @@ type stored struct {
 	added    bool // by this run
 	renamed  bool // found under its former sourcedId
 	late     bool // an update that did not fit in memory at first
+	goes     bool // planned to be removed
+	comes    bool // planned to be active again
 }
 
 type span struct{ from, to string }
@@ -91,6 +93,7 @@ type run struct {
 	personRows [][]string  // golden records to change with the next flush
 	rows       int64
 	progress   Progress
+	watch      *watch // nil where no human will read the plan
 }
 
 type school struct {
@@ -168,6 +171,9 @@ func (r *run) all() error {
 				return fmt.Errorf("%s: %w", t, err)
 			}
 		}
+		if r.watching() && (t == oneroster.Users || t == oneroster.Roles) {
+			r.watch.access(r)
+		}
 		if !refers && !r.twice {
 			delete(r.known, t) // nothing asks for it again
 		}
@@ -194,6 +200,9 @@ func (r *run) one(table *oneroster.Table, mode oneroster.Mode) error {
 	return r.removals(t, mode)
 }
 
+// watching tells whether somebody looks on: only a planning pass is looked at.
+func (r *run) watching() bool { return r.watch != nil && r.write == nil }
+
 // decide says what happens to a record, counts it and notes it in the digests.
 func (r *run) decide(rec *oneroster.Record, mode oneroster.Mode) (kind, *stored, error) {
 	t := rec.Table.Type
@@ -202,24 +211,18 @@ func (r *run) decide(rec *oneroster.Record, mode oneroster.Mode) (kind, *stored,
 	s := r.known[t][k]
 	what := r.classify(rec, s, h, mode)
 	c := r.counts[t]
+	c.note(what)
 	switch what {
 	case insert:
-		c.Insert++
 		if s == nil {
 			s = r.add(t, k)
 		}
 		r.trace(rec)
-	case update:
-		c.Update++
-	case reactivate:
-		c.Reactivate++
 	case remove:
-		c.Remove++
 		r.tallyRemoval(t, s)
-	case stale:
-		c.Stale++
-	case nothing:
-		c.Unchanged++
+	}
+	if r.watching() {
+		r.watch.row(r, rec, s, what)
 	}
 	if s != nil {
 		s.seen = true
@@ -367,6 +370,9 @@ func (r *run) removals(t oneroster.Type, mode oneroster.Mode) error {
 	for i, k := range sids {
 		r.change.add([]byte(remove), []byte(t), k[:])
 		r.tallyRemoval(t, r.known[t][k])
+		if r.watching() {
+			r.watch.gone(t, r.known[t][k])
+		}
 		r.noteGone(t, ids[i], r.known[t][k])
 	}
 	if r.write == nil || len(ids) == 0 {

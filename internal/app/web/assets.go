@@ -59,6 +59,7 @@ var loadAssets = sync.OnceValue(func() *assets {
 	hashed := a.add("inter.woff2", font)
 	a.add("live.js", mustRead("static/live.js"))
 	a.add("passkey.js", mustRead("static/passkey.js"))
+	a.add("upload.js", mustRead("static/upload.js"))
 	a.add("mark.svg", mustRead("static/mark.svg"))
 	css := []byte("@layer ds.theme, ds.base, ds.components;\n")
 	for _, part := range styles {

@@ -106,9 +106,17 @@ type Router struct {
 	sites    map[string]*Router // other routers by their hosts, see Beside
 	handle   func(*fiber.Ctx)   // answers a request that came to another router
 	draining atomic.Bool
-	large    string // where a body may have
-	largest  int    // so many bytes
+	large    []large
 }
+
+// large is where a body may have more bytes, and the time that they need.
+type large struct {
+	prefix string
+	bytes  int
+}
+
+// slowBody is how long a large body may take to come in.
+const slowBody = 10 * time.Minute
 
 // New returns a router that answers for health, static files and errors; the
 // features add their routes.
@@ -126,9 +134,11 @@ func New(cfg Config) *Router {
 		ErrorHandler:          r.lastResort,
 	})
 	r.app.Server().HeaderReceived = func(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
-		if path, _, _ := bytes.Cut(h.RequestURI(), []byte("?")); r.largest > 0 && bytes.HasPrefix(path, []byte(r.large)) &&
-			bytes.Contains(h.Peek(fiber.HeaderCookie), []byte(r.sessionCookie()+"=")) { // a stranger's is not even read
-			c.MaxRequestBodySize = r.largest
+		path, _, _ := bytes.Cut(h.RequestURI(), []byte("?"))
+		for _, l := range r.large {
+			if bytes.HasPrefix(path, []byte(l.prefix)) && bytes.Contains(h.Peek(fiber.HeaderCookie), []byte(r.sessionCookie()+"=")) { // a stranger's is not even read
+				c.MaxRequestBodySize, c.ReadTimeout = l.bytes, slowBody
+			}
 		}
 		return c
 	}
@@ -155,9 +165,8 @@ func (r *Router) Routes() []Route {
 }
 
 // Large lets requests to addresses that begin with prefix have a body of so many
-// bytes, from those who bring a session: for the pages that take files. There is
-// one such prefix.
-func (r *Router) Large(prefix string, size int) { r.large, r.largest = prefix, size }
+// bytes, from those who bring a session: for the pages that take files.
+func (r *Router) Large(prefix string, size int) { r.large = append(r.large, large{prefix, size}) }
 
 // Get registers a page.
 func (r *Router) Get(path string, a authz.Action, h Handler) { r.add(fiber.MethodGet, path, a, h) }

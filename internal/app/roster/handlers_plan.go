@@ -1,0 +1,174 @@
+package roster
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"digione/internal/app/authz"
+	"digione/internal/app/fault"
+	"digione/internal/app/web"
+	"digione/internal/tenancy"
+)
+
+func isHeld(err error, held **HeldError) bool { return errors.As(err, held) }
+
+// PlanPage is all that templates/plan.html may use.
+type PlanPage struct {
+	web.Page
+	MayChange bool
+	Plan      PlanLine
+	Work      *WorkView
+	Facts     PlanFacts
+	Groups    []GroupView // of the findings
+	Warnings  int
+	Holds     []string
+	Leavers   int
+	Conflicts []ConflictView
+	Matrix    []MatrixRow
+	Schools   []SchoolChoice
+	School    string // the chosen one
+	Open      bool   // can still be applied
+	Stale     bool
+	First     bool // the first import: that is said by a tick
+	Reason    bool // something holds it: a reason is asked
+	Second    bool // another person must approve, and the reader is not one
+	Failure   string
+	Until     string // the day until which it can be taken back
+	MayUndo   bool
+	Undone    string // id of what it takes back
+	Next      string // id of the plan that took its place, or takes it back
+	Rest      int    // removals left out
+}
+
+func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
+	if err := h.desk.reap(rq.Ctx, rq.Tenant); err != nil {
+		return err
+	}
+	p, err := h.planOf(c, rq)
+	if err != nil {
+		return err
+	}
+	page := PlanPage{Page: rq.Page("roster.title.plan"), MayChange: rq.Actor.May(authz.RosterChange), School: c.Query("koulu")}
+	if p.Kind == "rollback" {
+		page.Title = rq.Lang.T("roster.title.rollback")
+	}
+	var schools []SchoolCounts
+	sampled := map[string]bool{}
+	last := &Plan{}
+	names := map[string]string{}
+	err = h.desk.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) error {
+		w, err := runningWork(rq.Ctx, tx)
+		if err != nil {
+			return err
+		}
+		if w != nil && w.Plan == p.ID {
+			page.Work = workView(rq.Lang, w)
+		}
+		if schools, err = h.desk.Schools(rq.Ctx, tx, p); err != nil {
+			return err
+		}
+		if sampled, err = sampledKinds(rq.Ctx, tx, p.ID); err != nil {
+			return err
+		}
+		if last, err = latest(rq.Ctx, tx); err != nil {
+			return err
+		}
+		if page.Next, err = successor(rq.Ctx, tx, p); err != nil {
+			return err
+		}
+		names, err = namesOfAccounts(rq.Ctx, tx, accountsOf([]*Plan{p}, nil))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	v := viewer{rq.Lang, names}
+	v.fill(&page, rq.Tenant, p, last.seq, schools, sampled)
+	_, mine := PersonOf(p.PlannedBy)
+	page.Second = page.Reason && mine && p.PlannedBy == account(rq)
+	return rq.Render(pages["plan"], page)
+}
+
+// apply begins to apply the plan, by the word of whoever sends the form.
+func (h handlers) apply(c *fiber.Ctx, rq *web.Request) error {
+	p, err := h.planOf(c, rq)
+	if err != nil {
+		return err
+	}
+	a := Approval{Who: account(rq), Initial: rq.Form("initial") != "", Approve: rq.Form("approve") != "", Reason: rq.Form("reason")}
+	if r := []rune(a.Reason); len(r) > 500 {
+		return fault.New(fault.Invalid, "error.invalid", "the reason is too long")
+	}
+	if p.Kind == "rollback" && a.Reason == "" {
+		return fault.New(fault.Invalid, "roster.error.reason", "a rollback needs its reason")
+	}
+	if stale, err := h.desk.Stale(rq.Ctx, rq.Tenant, p); err != nil || stale {
+		if stale {
+			err = fault.New(fault.Conflict, "roster.error.stale", "plan %s is stale", p.ID)
+		}
+		return err
+	}
+	if err := h.noted(rq.Ctx, rq, "apply "+p.ID); err != nil {
+		return err
+	}
+	if err := refusal(h.desk.Begin(rq.Ctx, rq.Tenant, p.ID, a)); err != nil {
+		return err
+	}
+	return c.Redirect(own+"/"+p.ID, fiber.StatusSeeOther)
+}
+
+func (h handlers) close(c *fiber.Ctx, rq *web.Request) error {
+	p, err := h.planOf(c, rq)
+	if err != nil {
+		return err
+	}
+	if err := h.noted(rq.Ctx, rq, "close "+p.ID); err != nil {
+		return err
+	}
+	if _, err := h.desk.Close(rq.Ctx, rq.Tenant, p.ID, account(rq)); err != nil {
+		return err
+	}
+	rq.Flash("flash.planclosed")
+	return c.Redirect(own, fiber.StatusSeeOther)
+}
+
+// again begins to plan anew from the kept package.
+func (h handlers) again(c *fiber.Ctx, rq *web.Request) error {
+	p, err := h.planOf(c, rq)
+	if err != nil {
+		return err
+	}
+	if p.seq > 0 || p.State == Closed {
+		return fault.New(fault.Conflict, "roster.error.applied", "plan %s is %s", p.ID, p.State)
+	}
+	if err := h.desk.Again(rq.Ctx, rq.Tenant, p.ID, account(rq)); err != nil {
+		return err
+	}
+	return c.Redirect(own+"/"+p.ID, fiber.StatusSeeOther)
+}
+
+// undoTime is how long planning to take an import back may take.
+const undoTime = 2 * time.Minute
+
+// undo plans to take an import back, and shows that plan.
+func (h handlers) undo(c *fiber.Ctx, rq *web.Request) error {
+	p, err := h.planOf(c, rq)
+	if err != nil {
+		return err
+	}
+	// Long for a page, and yet waited for: whoever asks hears at once why it cannot be.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(rq.Ctx), undoTime)
+	defer cancel()
+	var back *Plan
+	err = h.desk.turn(ctx, func() (err error) {
+		back, err = h.desk.PlanRollback(ctx, rq.Tenant, p.ID, false, false, account(rq))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.Redirect(own+"/"+back.ID, fiber.StatusSeeOther)
+}
