@@ -36,6 +36,8 @@ type stmt struct{ text, name string }
 type cell struct {
 	db      *DB
 	name    string
+	addr    *pgx.ConnConfig // of its cluster
+	cluster string
 	role    string
 	mu      sync.Mutex
 	slots   []*session  // nil conn: not connected
@@ -43,8 +45,8 @@ type cell struct {
 	retired atomic.Bool // replaced by a cell of another size: keeps no connection
 }
 
-func newCell(db *DB, name, role string, size int) *cell {
-	c := &cell{db: db, name: name, role: role, slots: make([]*session, size)}
+func newCell(db *DB, t *entry) *cell {
+	c := &cell{db: db, name: t.Cell, addr: t.addr, cluster: t.Cluster, role: t.cellRole, slots: make([]*session, t.cellSize)}
 	for i := range c.slots {
 		c.slots[i] = &session{slot: i}
 	}
@@ -227,11 +229,14 @@ func (c *cell) connect(ctx context.Context, s *session) error {
 	if err := c.db.cap.take(ctx, c.db.evict); err != nil {
 		return fmt.Errorf("connect cell %s: %w", c.name, err)
 	}
-	cfg := c.db.connConfig(c.role)
+	cfg := c.db.connConfig(c.addr, c.role)
 	cfg.RuntimeParams["default_transaction_read_only"] = "on" // writing is asked for
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		c.db.cap.give()
+		if c.cluster != Home && ctx.Err() == nil {
+			err = fmt.Errorf("cluster %s: %w: %w", c.cluster, ErrNoCluster, err)
+		}
 		return fmt.Errorf("connect cell %s: %w", c.name, err)
 	}
 	now := time.Now()
