@@ -26,7 +26,7 @@ var referenceForm = regexp.MustCompile(`^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$`
 // can resolve.
 func CheckReference(ref string) error {
 	if !referenceForm.MatchString(ref) {
-		return fmt.Errorf("reference %q: use env:VARIABLE, or file: and an absolute path", ref)
+		return errors.New("a reference names where the URL is found: use env:VARIABLE, or file: and an absolute path") // it may be the URL
 	}
 	return nil
 }

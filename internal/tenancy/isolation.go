@@ -242,7 +242,7 @@ with t as (
                     where m.tenant = t.id and m.phase not in ('done', 'back')), '{}') as under_way
     from control.tenant t join control.cell c on c.name = t.cell
 )
-select (select count(*) from t where cluster = $1)::int, (select count(*) from control.cell where cluster = $1)::int,
+select (select count(*) from t where cluster = $1 and state <> 'erased')::int, (select count(*) from control.cell where cluster = $1)::int,
        json_build_object('tenants', coalesce((select json_agg(t) from t where cluster = $1), '[]'),
                          'cells', coalesce((select json_agg(c) from (select name, login_role from control.cell where cluster = $1) c), '[]')),
        coalesce((select json_agg(e) from (

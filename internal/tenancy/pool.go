@@ -239,11 +239,31 @@ func (c *cell) connect(ctx context.Context, s *session) error {
 		}
 		return fmt.Errorf("connect cell %s: %w", c.name, err)
 	}
+	if err := c.isThere(ctx, conn); err != nil {
+		_ = conn.Close(ctx)
+		c.db.cap.give()
+		return err
+	}
 	now := time.Now()
 	// busy is left alone: it is the cell's, under its lock.
 	s.conn, s.born, s.uses, s.spoilt = conn, now, 0, false
 	s.tenants, s.stmts, s.recent = map[ID]struct{}{}, map[string]*list.Element{}, list.New()
 	return nil
+}
+
+// isThere tells whether an address leads to the database that the cell was made
+// in: its login may be let into others of that server.
+func (c *cell) isThere(ctx context.Context, conn *pgx.Conn) error {
+	if c.cluster == Home {
+		return nil
+	}
+	const q = `select current_user like '%\_' || oid from pg_catalog.pg_database where datname = current_database()`
+	var there bool
+	err := conn.QueryRow(ctx, q, pgx.QueryExecModeSimpleProtocol).Scan(&there)
+	if err == nil && !there {
+		err = fmt.Errorf("connect cell %s: cluster %s: %w: its address leads to another database", c.name, c.cluster, ErrNoCluster)
+	}
+	return err
 }
 
 // abort ends whatever runs on the connection: by a cancel request, and if that
