@@ -34,6 +34,7 @@ type entry struct {
 
 // snapshot is the whole catalogue at one moment.
 type snapshot struct {
+	at    time.Time
 	ids   map[ID]*entry
 	hosts map[string]*entry
 	slugs map[string]*entry
@@ -160,7 +161,7 @@ func (c *Catalogue) load(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	s := &snapshot{ids: map[ID]*entry{}, hosts: map[string]*entry{}, slugs: map[string]*entry{}, list: list}
+	s := &snapshot{at: time.Now(), ids: map[ID]*entry{}, hosts: map[string]*entry{}, slugs: map[string]*entry{}, list: list}
 	shared := map[string]int{}
 	for _, e := range list {
 		shared[e.Cell]++

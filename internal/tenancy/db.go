@@ -220,7 +220,7 @@ func (db *DB) in(ctx context.Context, id ID, readOnly bool, f func(*txn) error, 
 	for _, opt := range opts {
 		opt(&o)
 	}
-	t, err := db.standing(ctx, id)
+	t, err := db.standing(ctx, id, !readOnly && !o.trace)
 	if err != nil {
 		return err
 	}
@@ -232,9 +232,6 @@ func (db *DB) in(ctx context.Context, id ID, readOnly bool, f func(*txn) error, 
 	}
 	if t.State == Leaving && !readOnly && !o.trace {
 		return fmt.Errorf("change tenant %s: %w; to keep it: tenantctl tenant resume %s", t.Slug, ErrLeaving, t.Slug)
-	}
-	if t.phase == held && !readOnly && !o.trace {
-		return &MovingError{heldTime}
 	}
 	if t.lost != nil {
 		return fmt.Errorf("enter tenant %s: %w", t.Slug, t.lost)

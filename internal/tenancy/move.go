@@ -19,11 +19,6 @@ func (o *Operator) MakeCell(ctx context.Context, t Tenant, cell, cluster string)
 		return on, err
 	}
 	return on, o.home.locked(ctx, lockCells, func(conn *pgxpool.Conn) error {
-		var held bool // by an earlier call for this move
-		const q = `select exists (select from control.tenant_move where tenant = $1 and to_cell = $2 and phase not in ('done', 'back'))`
-		if err := conn.QueryRow(ctx, q, t.ID, cell).Scan(&held); err != nil || held {
-			return err
-		}
 		_, err := o.chooseCell(ctx, conn, cell, on)
 		return err
 	})

@@ -34,26 +34,41 @@ const (
 	closedTime = 2 * time.Second
 )
 
-// standing returns a tenant where it stands. While its doors are shut for the last
-// moment of a move it waits for the news, as long as a transaction may wait for
-// its turn.
-func (db *DB) standing(ctx context.Context, id ID) (*entry, error) {
+// standing returns a tenant where it stands, if it may be entered there. While its
+// doors are shut for the last moment of a move it waits for the news, as long as a
+// transaction may wait for its turn.
+func (db *DB) standing(ctx context.Context, id ID, writes bool) (*entry, error) {
 	patience := time.Now().Add(db.cfg.Patience)
 	for {
 		t, ok := db.byID(id)
-		if !ok {
+		switch {
+		case !ok:
 			return nil, fmt.Errorf("enter tenant %q: %w", id, ErrNoTenant)
-		}
-		if t.phase != closing {
+		case t.phase != closing && (t.phase != held || !writes):
 			return t, nil
-		}
-		if time.Now().After(patience) {
+		case db.renew(ctx):
+			continue
+		case t.phase == held:
+			return nil, &MovingError{heldTime}
+		case time.Now().After(patience):
 			return nil, &MovingError{closedTime}
 		}
 		if err := sleep(ctx, 10*time.Millisecond); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// renew reads the catalogue when what is known is not of this second, and tells
+// whether it did: a process that news do not reach stops nobody for long.
+func (db *DB) renew(ctx context.Context) bool {
+	if time.Since(db.now.Load().at) < time.Second || !db.news.TryLock() {
+		return false
+	}
+	defer db.news.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closedTime)
+	defer cancel()
+	return db.Refresh(ctx) == nil
 }
 
 // refused turns PostgreSQL's refusal into the news that this process had not heard
@@ -66,7 +81,7 @@ func (db *DB) refused(ctx context.Context, t *entry, err error) error {
 	}
 	db.news.Lock()
 	defer db.news.Unlock()
-	if now, ok := db.byID(t.ID); ok && now.elsewhere(t) != nil {
+	if now, ok := db.byID(t.ID); ok && now != t && now.elsewhere(t) != nil { // read since it began
 		return now.elsewhere(t)
 	}
 	fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), closedTime)

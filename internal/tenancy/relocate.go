@@ -498,9 +498,15 @@ func (m *mover) reopen(ctx context.Context) error {
 	if err := m.set(ctx, held, preparing, closing); err != nil {
 		return err
 	}
-	schema, role := ident(m.was.Schema), ident(m.was.Role)
-	give := "begin; grant insert, update, delete on all tables in schema " + schema + " to " + role +
-		"; revoke all on " + schema + ".goose_db_version from " + role + ";" + lockdown(m.was) + " commit"
+	var tables []string
+	for _, traces := range []bool{false, true} {
+		list, err := m.tables(ctx, traces)
+		if err != nil {
+			return err
+		}
+		tables = append(tables, list...)
+	}
+	give := "begin; grant insert, update, delete on " + strings.Join(tables, ", ") + " to " + ident(m.was.Role) + ";" + lockdown(m.was) + " commit"
 	if _, err := m.src.Exec(ctx, give, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return fmt.Errorf("give back the right to write: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -252,18 +253,29 @@ func (o *Operator) Alone(ctx context.Context, key string, f func() error) error 
 		return err
 	}
 	defer conn.Release()
-	var got bool
-	if err := conn.QueryRow(ctx, "select pg_try_advisory_lock(hashtextextended($1, 0))", key).Scan(&got); err != nil {
-		return err
-	}
-	if !got {
-		return fmt.Errorf("%s is under way in another process; wait for its end", key)
+	for end := time.Now().Add(lingering); ; {
+		var got bool
+		if err := conn.QueryRow(ctx, "select pg_try_advisory_lock(hashtextextended($1, 0))", key).Scan(&got); err != nil {
+			return err
+		}
+		if got {
+			break
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%s is under way in another process; wait for its end", key)
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
 	}
 	defer func() {
 		_, _ = conn.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock(hashtextextended($1, 0))", key)
 	}()
 	return f()
 }
+
+// lingering is how long PostgreSQL may take to notice that a killed process is gone.
+const lingering = 2 * time.Second
 
 // OpenKeyset opens a tenant's keys with the installation's master key.
 func (o *Operator) OpenKeyset(t Tenant) (*keys.Keyset, error) {

@@ -221,7 +221,7 @@ func (h *half) replies() {
 		killing := h.killing
 		h.mu.Unlock()
 		switch {
-		case killing && kind == 'Z':
+		case killing && (kind == 'Z' || kind == 'G'): // it has answered, or waits for rows that will not come
 			h.idle <- struct{}{}
 			return
 		case killing:

@@ -31,42 +31,52 @@ type Moved struct {
 
 // PlanMove says what Move would do and changes nothing.
 func (s *Service) PlanMove(ctx context.Context, t tenancy.Tenant, cell, cluster string) (Moved, error) {
-	v := Moved{Tenant: t.Slug, From: t.Cell, To: cell, FromCluster: t.Cluster, Steps: tenancy.MoveSteps(), DryRun: true}
-	last, err := s.Operator.FindMove(ctx, t)
-	if err != nil {
-		return v, err
+	v, _, err := s.plan(ctx, t, cell, cluster)
+	v.DryRun = true
+	return v, err
+}
+
+func (s *Service) plan(ctx context.Context, t tenancy.Tenant, cell, cluster string) (v Moved, last tenancy.Relocation, err error) {
+	if t, err = s.Operator.Find(ctx, string(t.ID)); err != nil { // a call that was killed may have moved it
+		return v, last, err
+	}
+	v = Moved{Tenant: t.Slug, From: t.Cell, To: cell, FromCluster: t.Cluster, Steps: tenancy.MoveSteps()}
+	if last, err = s.Operator.FindMove(ctx, t); err != nil {
+		return v, last, err
 	}
 	if v.ToCluster, err = s.Operator.ClusterOf(ctx, t, cell, cluster); err != nil {
-		return v, err
+		return v, last, err
 	}
-	if v.ToCluster != v.FromCluster || (last.UnderWay() && last.To == cell) {
+	if v.ToCluster != v.FromCluster || last.UnderWay() {
 		v.Steps = tenancy.RelocateSteps()
 	}
-	return v, nil
+	return v, last, nil
 }
 
 // Move brings a tenant to another cell: within its cluster by a membership, to
 // another cluster with its rows. Objects stay where they are.
 func (s *Service) Move(ctx context.Context, t tenancy.Tenant, cell, cluster string, heard tenancy.StepFunc) (Moved, error) {
-	v, err := s.PlanMove(ctx, t, cell, cluster)
+	v, last, err := s.plan(ctx, t, cell, cluster)
 	if err != nil {
 		return v, err
 	}
-	v.DryRun = false
-	last, err := s.Operator.FindMove(ctx, t)
-	if err != nil {
-		return v, err
-	}
-	if v.ToCluster == v.FromCluster && !last.UnderWay() {
+	switch {
+	case last.UnderWay(): // it has its cell
+	case v.ToCluster == v.FromCluster:
 		_, err := s.Operator.Move(ctx, t, cell, heard)
 		return v, err
-	}
-	if _, err := s.Operator.MakeCell(ctx, t, cell, v.ToCluster); err != nil {
-		return v, err
+	default:
+		if _, err := s.Operator.MakeCell(ctx, t, cell, v.ToCluster); err != nil {
+			return v, err
+		}
 	}
 	r, err := s.Operator.Relocate(ctx, t, cell, carry, heard)
+	if err != nil {
+		return v, err
+	}
 	v.From, v.Rows = r.From, r.Rows
 	v.ReadOnlySeconds, v.ClosedSeconds = r.ReadOnly().Seconds(), r.Closed().Seconds()
+	v.FromCluster, err = s.Operator.ClusterOf(ctx, t, r.From, "")
 	return v, err
 }
 
