@@ -32,11 +32,12 @@ func TestTracesStandAlone(t *testing.T) {
 // settled is everything about a tenant where it lies, in words that are the same in
 // either place.
 func settled(t *testing.T, dsn string, tn tenancy.Tenant) string {
-	var b strings.Builder
+	var sums []string
 	for _, table := range lines(t, dsn, "select relname::text from pg_class where relkind in ('r', 'p') and relnamespace = $1::regnamespace and relname <> 'goose_db_version' order by 1", tn.Schema) {
-		b.WriteString(table + " " + line(t, dsn, "select count(*) || ' ' || coalesce(md5(string_agg(x::text, ',' order by x::text)), '') from "+tn.Schema+"."+table+" x") + "\n")
+		sums = append(sums, "select '"+table+" ' || count(*) || ' ' || coalesce(md5(string_agg(x::text, ',' order by x::text)), '') from "+tn.Schema+"."+table+" x")
 	}
-	return b.String() + line(t, dsn, "select max(version_id)::text from "+tn.Schema+".goose_db_version") + "\n" + grants(t, dsn, tn) + "\n" + shapeOf(t, dsn, tn.Schema)
+	sums = append(sums, "select max(version_id)::text from "+tn.Schema+".goose_db_version")
+	return line(t, dsn, strings.Join(sums, " union all ")) + "\n" + grants(t, dsn, tn) + "\n" + shapeOf(t, dsn, tn.Schema)
 }
 
 const insertAudit = `insert into audit_event (id, at, actor_kind, action) values (gen_random_uuid(), now(), 'system', 'test')`
@@ -49,15 +50,70 @@ func look(ctx context.Context, db *tenancy.DB, id tenancy.ID) error {
 }
 
 // TestRelocateCrashMatrix kills a move to another cluster before and after each
-// statement that has an effect, on either server, and runs it again: it ends as an
-// uninterrupted one does, and at no moment is the tenant in two places.
+// statement that has an effect, on either server, and runs it again or takes it
+// back: it ends as an uninterrupted one does, with nothing in the other place.
 func TestRelocateCrashMatrix(t *testing.T) {
 	t.Parallel()
-	ctx := context.Background()
 	e := dbtest.New(t)
 	others := everything(t, e.DSN)
 	east, _ := e.Cluster(t, "east")
-	tn := provision(t, e.Operator, private("mover", "all"))
+	first := newTraveller(t, e, east, "mover")
+	whole := first.travel(0, false)
+	if len(whole) < 60 {
+		t.Fatalf("only %d statements were seen: %q", len(whole), whole)
+	}
+	type point struct {
+		cut   int
+		after bool
+	}
+	points := make(chan point)
+	var wg sync.WaitGroup
+	for i := range 4 {
+		v := first
+		if i > 0 {
+			v = newTraveller(t, e, east, fmt.Sprintf("mover%d", i))
+		}
+		wg.Go(func() {
+			for p := range points {
+				v.travel(p.cut, p.after)
+			}
+		})
+	}
+	for i, sql := range whole {
+		// Tables are carried one like the other: a kill at each sixth will do.
+		if i > 0 && i%6 != 0 && strings.HasPrefix(sql, "copy") && strings.HasPrefix(whole[i-1], "copy") {
+			continue
+		}
+		points <- point{i + 1, true}
+		if i%3 == 0 { // before it is mostly after the one before
+			points <- point{i + 1, false}
+		}
+	}
+	close(points)
+	wg.Wait()
+	if got := everything(t, e.DSN); got != others {
+		t.Errorf("other tenants changed:\n%s", differ(others, got))
+	}
+	certified(t, e.Operator)
+	sound(t, e.Operator)
+}
+
+// traveller is a tenant that goes from one place to the other and back.
+type traveller struct {
+	t      *testing.T
+	e      *dbtest.Env
+	slug   string
+	at     int
+	places [2]struct{ dsn, cell, cluster string }
+	want   string
+}
+
+func newTraveller(t *testing.T, e *dbtest.Env, east, slug string) *traveller {
+	ctx := context.Background()
+	v := &traveller{t: t, e: e, slug: slug}
+	v.places[0].dsn, v.places[0].cell, v.places[0].cluster = e.DSN, "here-"+slug, "main"
+	v.places[1].dsn, v.places[1].cell, v.places[1].cluster = east, "there-"+slug, "east"
+	tn := provision(t, e.Operator, private(slug, "all"))
 	if err := e.DB.Refresh(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -67,79 +123,72 @@ func TestRelocateCrashMatrix(t *testing.T) {
 	if err := look(ctx, e.DB, tn.ID); err != nil {
 		t.Fatal(err)
 	}
-	want := settled(t, e.DSN, tn)
-	places := []struct{ dsn, cell, cluster string }{{e.DSN, "here", "main"}, {east, "there", "east"}}
-	at, kills := 0, 0
-	var whole []string // the statements of an uninterrupted move
-	for cut, done := 0, false; !done; cut++ {
-		// Tables are carried one like the other: a kill at each eighth will do.
-		if cut > 1 && cut < len(whole) && cut%8 != 0 && strings.HasPrefix(whole[cut-1], "copy") && strings.HasPrefix(whole[cut-2], "copy") {
-			continue
+	v.want = settled(t, e.DSN, tn)
+	return v
+}
+
+// travel moves the tenant through a wire that is cut at a statement, and then to
+// the end. It returns the statements that the wire has seen.
+func (v *traveller) travel(cut int, after bool) []string {
+	t, e, ctx := v.t, v.e, context.Background()
+	from, to := v.places[v.at], v.places[1-v.at]
+	tn, err := e.Operator.Find(ctx, v.slug)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	w, dsn := newWire(t, e.DSN, cut, after)
+	cfg := dbtest.OperatorConfig(dsn)
+	cfg.Resolve = w.resolve(t)
+	victim, err := tenancy.OpenOperator(ctx, cfg)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	defer victim.Close()
+	_, err = moverOf(victim).Move(ctx, tn, to.cell, to.cluster, nil)
+	w.mu.Lock()
+	seen, dead := slices.Clone(w.seen), w.dead
+	w.mu.Unlock()
+	w.kill()
+	if !dead && err != nil {
+		t.Errorf("not killed: %v", err)
+	}
+	state := fmt.Sprintf("killed at %.60q (after it: %v)", seen[max(0, min(cut, len(seen))-1)], after)
+	move, err := e.Operator.FindMove(ctx, tn)
+	if err != nil {
+		t.Error(err)
+	}
+	list, err := e.Operator.Doctor(ctx, tn.Slug)
+	if err != nil || slices.ContainsFunc(list, func(d tenancy.Diagnosis) bool { return d.Check == "move" && d.Next != "" }) != move.UnderWay() {
+		t.Errorf("%s, in %q: doctor: %+v, %v", state, move.Phase, list, err)
+	}
+	if cut%5 == 0 && move.UnderWay() && move.Phase != "switched" { // abandoned first
+		if _, err := e.Operator.Back(ctx, tn, nil); err != nil {
+			t.Errorf("%s: taken back: %v", state, err)
 		}
-		for _, after := range []bool{false, true} {
-			from, to := places[at], places[1-at]
-			w, dsn := newWire(t, e.DSN, cut, after)
-			victim := operator(t, dsn, func(c *tenancy.OperatorConfig) { c.Resolve = w.resolve(t) })
-			_, err := moverOf(victim).Move(ctx, tn, to.cell, to.cluster, nil)
-			w.mu.Lock()
-			if done = !w.dead && cut > 0; cut == 0 {
-				whole = slices.Clone(w.seen)
-			}
-			last := w.seen[max(0, min(cut, len(w.seen))-1)]
-			w.mu.Unlock()
-			w.kill()
-			victim.Close()
-			if (done || cut == 0) && err != nil {
-				t.Fatalf("not killed: %v", err)
-			}
-			at = 1 - at
-			kills++
-			state := fmt.Sprintf("killed at %.60q (after it: %v)", last, after)
-			move, err := e.Operator.FindMove(ctx, tn)
-			if err != nil {
-				t.Fatal(err)
-			}
-			list, err := e.Operator.Doctor(ctx, tn.Slug)
-			if err != nil || slices.ContainsFunc(list, func(d tenancy.Diagnosis) bool { return d.Check == "move" && d.Next != "" }) != move.UnderWay() {
-				t.Errorf("%s, in %q: doctor: %+v, %v", state, move.Phase, list, err)
-			}
-			if cut%5 == 0 && move.UnderWay() && move.Phase != "switched" { // abandoned instead
-				if _, err := e.Operator.Back(ctx, tn, nil); err != nil {
-					t.Fatalf("%s: taken back: %v", state, err)
-				}
-				if got := settled(t, from.dsn, tn); got != want {
-					t.Errorf("%s, taken back:\n%s", state, differ(want, got))
-				}
-				if got := remains(t, to.dsn, tn); got != "" {
-					t.Errorf("%s, taken back: in the other place lies %s", state, got)
-				}
-			}
-			if _, err := moverOf(e.Operator).Move(ctx, tn, to.cell, to.cluster, nil); err != nil {
-				t.Fatalf("%s, run again: %v", state, err)
-			}
-			if tn, err = e.Operator.Find(ctx, tn.Slug); err != nil || tn.Cell != to.cell || tn.Cluster != to.cluster {
-				t.Fatalf("%s, run again: in cell %s on %s, %v", state, tn.Cell, tn.Cluster, err)
-			}
-			if got := settled(t, to.dsn, tn); got != want {
-				t.Errorf("%s, run again:\n%s", state, differ(want, got))
-			}
-			if got := remains(t, from.dsn, tn); got != "" {
-				t.Errorf("%s, run again: in the old place lies %s", state, got)
-			}
-		}
+		v.lies(state+", taken back", tn, from.dsn, to.dsn)
 	}
-	if kills < 60 {
-		t.Errorf("only %d kills", kills)
+	if _, err := moverOf(e.Operator).Move(ctx, tn, to.cell, to.cluster, nil); err != nil {
+		t.Errorf("%s, run again: %v", state, err)
+		return seen
 	}
-	if err := e.DB.Refresh(ctx); err != nil {
-		t.Fatal(err)
+	if tn, err = e.Operator.Find(ctx, v.slug); err != nil || tn.Cell != to.cell || tn.Cluster != to.cluster {
+		t.Errorf("%s, run again: in cell %s on %s, %v", state, tn.Cell, tn.Cluster, err)
 	}
-	addUnit(t, e.DB, tn.ID, "last")
-	if got := everything(t, e.DSN); got != others {
-		t.Errorf("other tenants changed:\n%s", differ(others, got))
+	v.lies(state+", run again", tn, to.dsn, from.dsn)
+	v.at = 1 - v.at
+	return seen
+}
+
+// lies compares what is in a place with what the tenant began with.
+func (v *traveller) lies(state string, tn tenancy.Tenant, there, elsewhere string) {
+	if got := settled(v.t, there, tn); got != v.want {
+		v.t.Errorf("%s:\n%s", state, differ(v.want, got))
 	}
-	certified(t, e.Operator)
-	sound(t, e.Operator)
+	if got := remains(v.t, elsewhere, tn); got != "" {
+		v.t.Errorf("%s: in the other place lies %s", state, got)
+	}
 }
 
 // ledger is what a client knows to be committed.
@@ -149,7 +198,7 @@ type ledger struct {
 	refused                       int
 	lastGood                      time.Time
 	longest                       time.Duration // without a write
-	reads, readsRefused, longRead atomic.Int64
+	reads, readsRefused, longRead atomic.Int64  // of those who hear
 	unexpected                    []string
 }
 
