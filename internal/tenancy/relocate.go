@@ -427,10 +427,17 @@ func (m *mover) bring(ctx context.Context, carry func(ctx context.Context, from,
 	return err
 }
 
+// newsTime is how long processes may take to hear that the doors are shut: then
+// they wait, and PostgreSQL refuses only those who have not heard.
+const newsTime = 150 * time.Millisecond
+
 // shut takes the tenant's role from the old cell's login, carries what readers
 // have written meanwhile, and commits the whole in the new place.
 func (m *mover) shut(ctx context.Context) error {
 	if err := m.set(ctx, closing, held); err != nil {
+		return err
+	}
+	if err := sleep(ctx, newsTime); err != nil {
 		return err
 	}
 	nowhere := *m.was

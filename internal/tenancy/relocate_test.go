@@ -200,6 +200,25 @@ type ledger struct {
 	longest                       time.Duration // without a write
 	reads, readsRefused, longRead atomic.Int64  // of those who hear
 	unexpected                    []string
+	readers                       [2]struct {
+		reads, refused int
+		longest        time.Duration
+	}
+}
+
+// read notes a reading of the process that hears, or of the deaf one.
+func (l *ledger) read(process int, took time.Duration, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := &l.readers[process]
+	r.reads++
+	r.longest = max(r.longest, took)
+	switch {
+	case errors.As(err, new(*tenancy.MovingError)):
+		r.refused++
+	case err != nil:
+		l.unexpected = append(l.unexpected, err.Error())
+	}
 }
 
 // note tells whether a write was refused.
@@ -232,6 +251,7 @@ func TestRelocateUnderLoad(t *testing.T) {
 	east, _ := e.Cluster(t, "east")
 	tn := provision(t, e.Operator, private("mover", "all"))
 	neighbour := provision(t, e.Operator, private("naapuri", "all"))
+	id := tn.ID
 	deaf := plainDB(t, e)
 	hearing := plainDB(t, e)
 	deaf.Deafen()
@@ -243,7 +263,7 @@ func TestRelocateUnderLoad(t *testing.T) {
 			wg.Go(func() {
 				for i := 0; ctx.Err() == nil; i++ {
 					name := fmt.Sprintf("%d-%d-%d", n, w, i)
-					if err := put(context.Background(), db, tn.ID, name); l.note(name, err) {
+					if err := put(context.Background(), db, id, name); l.note(name, err) {
 						time.Sleep(2 * time.Millisecond)
 					}
 				}
@@ -252,20 +272,13 @@ func TestRelocateUnderLoad(t *testing.T) {
 		wg.Go(func() { // readers note that they read
 			for ctx.Err() == nil {
 				began := time.Now()
-				err := look(context.Background(), db, tn.ID)
+				err := look(context.Background(), db, id)
 				if err == nil {
-					err = db.Read(context.Background(), tn.ID, func(tx tenancy.Read) error {
+					err = db.Read(context.Background(), id, func(tx tenancy.Read) error {
 						return tx.QueryRow(context.Background(), "select count(*)::int from unit").Scan(new(int))
 					})
 				}
-				l.longRead.Store(max(l.longRead.Load(), int64(time.Since(began))))
-				l.reads.Add(1)
-				if err != nil {
-					l.readsRefused.Add(1)
-					if !errors.As(err, new(*tenancy.MovingError)) {
-						l.note("", err)
-					}
-				}
+				l.read(n, time.Since(began), err)
 			}
 		})
 		wg.Go(func() {
@@ -309,8 +322,13 @@ func TestRelocateUnderLoad(t *testing.T) {
 	if len(l.written) < 50 || l.refused == 0 {
 		t.Errorf("%d written, %d refused: no load", len(l.written), l.refused)
 	}
-	t.Logf("%d writes, %d refused for a move, longest without a write %s; %d reads, %d refused, the longest %s", len(l.written), l.refused,
-		l.longest, l.reads.Load(), l.readsRefused.Load(), time.Duration(l.longRead.Load()))
+	t.Logf("%d writes, %d refused for a move, longest without a write %s", len(l.written), l.refused, l.longest)
+	for n, who := range []string{"hears", "is deaf"} {
+		t.Logf("who %s: %+v", who, l.readers[n])
+	}
+	if r := l.readers[0]; r.refused > 0 || r.longest > 5*time.Second {
+		t.Errorf("a reader of the process that hears was refused %d times, and waited for up to %s", r.refused, r.longest)
+	}
 	if got := remains(t, e.DSN, tn); got != "" {
 		t.Errorf("in the old place lies %s", got)
 	}
