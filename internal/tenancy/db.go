@@ -83,6 +83,7 @@ type DB struct {
 	cells  map[string]*cell
 	limits map[ID]*limiter
 	news   sync.Mutex // one at a time asks for them
+	down   sync.Map   // cluster -> time.Time until which it is left alone
 	desk   *Desk
 	active sync.Map // goroutine -> struct{}, under Assert
 }

@@ -226,6 +226,9 @@ func (c *cell) connect(ctx context.Context, s *session) error {
 		}
 		c.drop(s)
 	}
+	if until, ok := c.db.down.Load(c.cluster); ok && time.Now().Before(until.(time.Time)) {
+		return fmt.Errorf("connect cell %s: cluster %s: %w: it did not answer a moment ago", c.name, c.cluster, ErrNoCluster)
+	}
 	if err := c.db.cap.take(ctx, c.db.evict); err != nil {
 		return fmt.Errorf("connect cell %s: %w", c.name, err)
 	}
@@ -235,6 +238,7 @@ func (c *cell) connect(ctx context.Context, s *session) error {
 	if err != nil {
 		c.db.cap.give()
 		if c.cluster != Home && ctx.Err() == nil {
+			c.db.down.Store(c.cluster, time.Now().Add(breath))
 			err = fmt.Errorf("cluster %s: %w: %w", c.cluster, ErrNoCluster, err)
 		}
 		return fmt.Errorf("connect cell %s: %w", c.name, err)
@@ -250,6 +254,10 @@ func (c *cell) connect(ctx context.Context, s *session) error {
 	s.tenants, s.stmts, s.recent = map[ID]struct{}{}, map[string]*list.Element{}, list.New()
 	return nil
 }
+
+// breath is how long a cluster that did not answer is left alone: those who wait
+// for it would take up connections that the tenants of others need.
+const breath = time.Second
 
 // isThere tells whether an address leads to the database that the cell was made
 // in: its login may be let into others of that server.
