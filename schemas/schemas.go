@@ -18,6 +18,10 @@ const Snapshot = "tenant/schema.sql"
 // never change.
 var AppendOnly = []string{"audit_event", "audit_seal"}
 
+// Traces names the tables to which who only reads, or nobody, writes: sign-ins, sessions, the
+// audit. No other table refers to them; a test holds that.
+var Traces = []string{"account", "audit_alarm", "audit_event", "audit_pending", "audit_seal", "job", "session", "sign_in"}
+
 // Sealed names what tenants keep encrypted by their own key: whoever moves a
 // tenant opens these and seals them anew. Every column whose name ends in cipher
 // is here; a test holds that.

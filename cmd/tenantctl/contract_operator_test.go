@@ -25,7 +25,7 @@ func TestFleet(t *testing.T) {
 
 	out := s.ok("verify", "isolation", "-o", "json")
 	c := object[fields](t, out)
-	named(t, "the certificate", c, "time version server tenants cells pairs checks violations")
+	named(t, "the certificate", c, "time version server tenants cells pairs clusters checks violations")
 	tenants := c["tenants"].(float64)
 	if tenants < 2 || c["pairs"] != tenants*(tenants-1) || len(c["violations"].([]any)) != 0 || len(c["checks"].([]any)) < 10 {
 		t.Errorf("certificate: %s", out)
@@ -34,7 +34,7 @@ func TestFleet(t *testing.T) {
 		t.Errorf("time: %v, %v", c["time"], err)
 	}
 	for _, k := range c["checks"].([]any) {
-		named(t, "a check", k.(fields), "name meaning examined violations")
+		named(t, "a check", k.(fields), "cluster name meaning examined violations")
 	}
 
 	sick := func(args ...string) []fields {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-const tenantFields = `id slug kind name_fi name_sv name_en municipality_code business_id organisation_oid hosts cell schema ring state
+const tenantFields = `id slug kind name_fi name_sv name_en municipality_code business_id organisation_oid hosts cell cluster schema ring state
 	schema_version settings routable_at created_at`
 
 // businessID makes a valid Y-tunnus of a number.

@@ -162,7 +162,7 @@ func TestMove(t *testing.T) {
 	slug := s.filled("move")
 	was := object[fields](t, s.ok("tenant", "show", slug, "-o", "json"))["cell"]
 	dry := object[fields](t, s.ok("tenant", "move", slug, "--cell", "own-"+slug, "--dry-run", "-o", "json"))
-	named(t, "move", dry, "tenant from to steps dry_run")
+	named(t, "move", dry, "tenant from to from_cluster to_cluster steps rows read_only_seconds closed_seconds dry_run")
 	if now := object[fields](t, s.ok("tenant", "show", slug, "-o", "json"))["cell"]; now != was {
 		t.Errorf("a dry run moved to %v", now)
 	}

@@ -24,12 +24,17 @@ type entry struct {
 	cellRole    string
 	cellSize    int
 	cellTenants int    // how many share the cell
+	ref         string // to the address of its cluster
+	addr        *pgx.ConnConfig
+	lost        error  // why there is no addr
+	phase       phase  // of its move to another cluster
 	path        string // its search_path
 	tag         string // prefix of its statements
 }
 
 // snapshot is the whole catalogue at one moment.
 type snapshot struct {
+	at    time.Time
 	ids   map[ID]*entry
 	hosts map[string]*entry
 	slugs map[string]*entry
@@ -41,6 +46,7 @@ type snapshot struct {
 // that is lost it is read again every few seconds.
 type Catalogue struct {
 	cfg  *pgx.ConnConfig
+	find func(cluster, ref string) (*pgx.ConnConfig, error)
 	now  atomic.Pointer[snapshot]
 	read sync.Mutex // one reading at a time: an older one never replaces a newer
 	stop context.CancelFunc
@@ -51,13 +57,15 @@ const sqlTenants = `
 select t.id, t.slug, t.kind, t.name_fi, t.name_sv, t.name_en, coalesce(t.municipality_code, ''), coalesce(t.business_id, ''),
        coalesce(t.organisation_oid, ''), t.cell, t.schema_name, t.role_name, t.ring, t.state, t.schema_version,
        t.settings, t.routable_at, t.created_at, t.keyset, (select o.opening from control.tenant_opening o where o.tenant = t.id),
-       exists (select from control.support_grant g where g.tenant = t.id), c.login_role, c.pool_size,
+       exists (select from control.support_grant g where g.tenant = t.id), c.login_role, c.pool_size, c.cluster, l.dsn_ref,
+       coalesce((select m.phase from control.tenant_move m where m.tenant = t.id), ''),
        coalesce((select array_agg(h.host order by h.host) from control.tenant_host h where h.tenant = t.id), '{}')
   from control.tenant t
-  join control.cell c on c.name = t.cell`
+  join control.cell c on c.name = t.cell
+  join control.cluster l on l.id = c.cluster`
 
-func openCatalogue(ctx context.Context, cfg *pgx.ConnConfig) (*Catalogue, error) {
-	c := &Catalogue{cfg: cfg, gone: make(chan struct{})}
+func openCatalogue(ctx context.Context, cfg *pgx.ConnConfig, find func(cluster, ref string) (*pgx.ConnConfig, error)) (*Catalogue, error) {
+	c := &Catalogue{cfg: cfg, find: find, gone: make(chan struct{})}
 	conn, err := c.listen(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open catalogue: %w; has this database been set up? run: tenantctl migrate up", err)
@@ -153,13 +161,14 @@ func (c *Catalogue) load(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	s := &snapshot{ids: map[ID]*entry{}, hosts: map[string]*entry{}, slugs: map[string]*entry{}, list: list}
+	s := &snapshot{at: time.Now(), ids: map[ID]*entry{}, hosts: map[string]*entry{}, slugs: map[string]*entry{}, list: list}
 	shared := map[string]int{}
 	for _, e := range list {
 		shared[e.Cell]++
 	}
 	for _, e := range list {
 		e.cellTenants = shared[e.Cell]
+		e.addr, e.lost = c.find(e.Cluster, e.ref)
 		s.ids[e.ID], s.slugs[e.Slug] = e, e
 		for _, h := range e.Hosts {
 			s.hosts[h] = e
@@ -188,7 +197,7 @@ func tenants(ctx context.Context, q querier, only ...string) ([]*entry, error) {
 		var settings, opening []byte
 		err := r.Scan(&e.ID, &e.Slug, &e.Kind, &e.NameFi, &e.NameSv, &e.NameEn, &e.MunicipalityCode, &e.BusinessID,
 			&e.OrganisationOID, &e.Cell, &e.Schema, &e.Role, &e.Ring, &e.State, &e.SchemaVersion,
-			&settings, &e.RoutableAt, &e.CreatedAt, &e.keyset, &opening, &e.Supported, &e.cellRole, &e.cellSize, &e.Hosts)
+			&settings, &e.RoutableAt, &e.CreatedAt, &e.keyset, &opening, &e.Supported, &e.cellRole, &e.cellSize, &e.Cluster, &e.ref, &e.phase, &e.Hosts)
 		if err != nil {
 			return nil, err
 		}

@@ -15,19 +15,29 @@ const (
 	defaultCellCapacity = 75
 )
 
-// chooseCell returns the named cell, or the first shared one with room, making
-// one when all are full. The caller holds lockCells.
-func (o *Operator) chooseCell(ctx context.Context, conn *pgxpool.Conn, name string) (string, error) {
+// chooseCell returns the named cell, or the first shared one with room on the
+// cluster (Home when none is named), making one when all are full. A tenant that
+// moves takes room in both cells. The caller holds lockCells.
+func (o *Operator) chooseCell(ctx context.Context, conn *pgxpool.Conn, name, cluster string) (string, error) {
 	const roomy = `
-select c.name
+select c.name, c.cluster
   from control.cell c
  where ($1 = '' or c.name = $1)
-   and (select count(*) from control.tenant t where t.cell = c.name and t.state <> 'erased') < c.capacity
-   and ($1 <> '' or c.name like 'shared-%')
+   and (select count(*) from control.tenant t where t.cell = c.name and t.state <> 'erased')
+       + (select count(*) from control.tenant_move m join control.tenant t on t.id = m.tenant
+           where m.to_cell = c.name and t.cell <> c.name and m.phase not in ('done', 'back')) < c.capacity
+   and ($1 <> '' or (c.name like 'shared-%' and c.cluster = $2))
  order by length(c.name), c.name
  limit 1`
-	var chosen string
-	err := conn.QueryRow(ctx, roomy, name).Scan(&chosen)
+	where := cluster
+	if where == "" {
+		where = Home
+	}
+	var chosen, on string
+	err := conn.QueryRow(ctx, roomy, name, where).Scan(&chosen, &on)
+	if err == nil && cluster != "" && on != cluster {
+		err = fmt.Errorf("cell %s is on cluster %s, not on %s; name another", name, on, cluster)
+	}
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return chosen, err
 	}
@@ -43,27 +53,56 @@ select c.name
 			return "", err
 		}
 	}
-	return chosen, o.makeCell(ctx, conn, chosen, capacity)
+	return chosen, o.makeCell(ctx, conn, chosen, where, capacity)
 }
 
 // makeCell creates the login role first and the row last: a role without a row
 // is found and used by the next attempt.
-func (o *Operator) makeCell(ctx context.Context, conn *pgxpool.Conn, name string, capacity int) error {
+func (o *Operator) makeCell(ctx context.Context, home *pgxpool.Conn, name, cluster string, capacity int) error {
 	var exists bool
-	if err := conn.QueryRow(ctx, "select exists (select from control.cell where name = $1)", name).Scan(&exists); err != nil {
+	if err := home.QueryRow(ctx, "select exists (select from control.cell where name = $1)", name).Scan(&exists); err != nil {
 		return err
 	}
 	if exists {
 		return fmt.Errorf("cell %s is full; name another", name)
 	}
-	// Roles belong to the whole server: the database's number keeps the cells of
-	// one name in several databases apart.
 	var role string
-	if err := conn.QueryRow(ctx, "select 'c_' || $1 || '_' || oid from pg_database where datname = current_database()", name).Scan(&role); err != nil {
+	var err error
+	if cluster == Home {
+		role, err = o.makeLogin(ctx, home, name)
+	} else {
+		var s *server
+		if s, err = o.server(ctx, cluster); err == nil {
+			role, err = o.makeLogin(ctx, s.pool, name)
+		}
+	}
+	if err != nil {
 		return err
 	}
+	size := defaultCellPool
+	if o.cfg.CellPool > 0 {
+		size = o.cfg.CellPool
+	}
+	_, err = home.Exec(ctx, "insert into control.cell (name, cluster, login_role, pool_size, capacity) values ($1, $2, $3, $4, $5)", name, cluster, role, size, capacity)
+	if err != nil {
+		return fmt.Errorf("make cell %s: %w", name, err)
+	}
+	return nil
+}
+
+// makeLogin makes the role by which a cell logs in on its cluster.
+func (o *Operator) makeLogin(ctx context.Context, conn execer, name string) (role string, err error) {
+	// Roles belong to the whole server: the database's number keeps the cells of
+	// one name in several databases apart.
+	rows, err := conn.Query(ctx, "select 'c_' || $1 || '_' || oid from pg_database where datname = current_database()", name)
+	if err == nil {
+		role, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
+	}
+	if err != nil {
+		return "", err
+	}
 	if err := createRole(ctx, conn, role, "login password '"+rolePassword(o.cfg.Secret, role)+"'"); err != nil {
-		return err
+		return "", err
 	}
 	for _, set := range []string{
 		"search_path = ''", // outside of a tenant there is nothing to see
@@ -74,24 +113,16 @@ func (o *Operator) makeCell(ctx context.Context, conn *pgxpool.Conn, name string
 		"jit = off",
 	} {
 		if _, err := conn.Exec(ctx, "alter role "+ident(role)+" set "+set, pgx.QueryExecModeSimpleProtocol); err != nil {
-			return fmt.Errorf("make cell %s: %w", name, err)
+			return "", fmt.Errorf("make cell %s: %w", name, err)
 		}
 	}
 	if _, err := conn.Exec(ctx, "do $$ begin execute format('grant connect on database %I to "+ident(role)+"', current_database()); end $$", pgx.QueryExecModeSimpleProtocol); err != nil {
-		return fmt.Errorf("make cell %s: %w", name, err)
+		return "", fmt.Errorf("make cell %s: %w", name, err)
 	}
 	// Lets a session measure its own memory; where the owner may not grant it the
 	// pool estimates instead.
 	_, _ = conn.Exec(ctx, "grant select on pg_catalog.pg_backend_memory_contexts to "+ident(role)+"; grant execute on function pg_catalog.pg_get_backend_memory_contexts() to "+ident(role), pgx.QueryExecModeSimpleProtocol)
-	size := defaultCellPool
-	if o.cfg.CellPool > 0 {
-		size = o.cfg.CellPool
-	}
-	_, err := conn.Exec(ctx, "insert into control.cell (name, cluster, login_role, pool_size, capacity) values ($1, 'main', $2, $3, $4)", name, role, size, capacity)
-	if err != nil {
-		return fmt.Errorf("make cell %s: %w", name, err)
-	}
-	return nil
+	return role, nil
 }
 
 // constraintOf returns the name of the violated constraint, "" for other errors.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,8 +18,10 @@ import (
 // that Open names.
 type Config struct {
 	// DSN reaches the database; user and password in it are the operator's and
-	// are not used here: cells log in as themselves.
-	DSN string
+	// are not used here: cells log in as themselves. Resolve gives the addresses of
+	// the other clusters, of which the same holds.
+	DSN     string
+	Resolve Resolver
 	// Secret is what the passwords of all runtime roles are derived from.
 	Secret []byte
 	// MaxConns caps the connections of this process; default 64.
@@ -75,8 +79,11 @@ type DB struct {
 	base   *pgx.ConnConfig
 	cap    *counter
 	mu     sync.Mutex
+	addrs  map[string]*pgx.ConnConfig // of other clusters, by their DSN
 	cells  map[string]*cell
 	limits map[ID]*limiter
+	news   sync.Mutex // one at a time asks for them
+	down   sync.Map   // cluster -> time.Time until which it is left alone
 	desk   *Desk
 	active sync.Map // goroutine -> struct{}, under Assert
 }
@@ -89,10 +96,11 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse database url: %w", err)
 	}
-	db := &DB{cfg: cfg, base: base, cap: newCounter(cfg.MaxConns), cells: map[string]*cell{}, limits: map[ID]*limiter{}}
-	app := db.connConfig(appRole(cfg.Secret))
+	db := &DB{cfg: cfg, base: base, cap: newCounter(cfg.MaxConns), addrs: map[string]*pgx.ConnConfig{},
+		cells: map[string]*cell{}, limits: map[ID]*limiter{}}
+	app := db.connConfig(base, appRole(cfg.Secret))
 	app.BuildContextWatcherHandler = base.BuildContextWatcherHandler // it waits for news: a cancel request would only delay its end
-	db.Catalogue, err = openCatalogue(ctx, app)
+	db.Catalogue, err = openCatalogue(ctx, app, db.address)
 	if err != nil {
 		return nil, err
 	}
@@ -112,9 +120,36 @@ func (db *DB) Close() {
 	}
 }
 
-// connConfig is the address with a runtime role's own login.
-func (db *DB) connConfig(role string) *pgx.ConnConfig {
-	c := db.base.Copy()
+// address is where a cluster is; the same address is the same pointer.
+func (db *DB) address(cluster, ref string) (*pgx.ConnConfig, error) {
+	if cluster == Home {
+		return db.base, nil
+	}
+	dsn, err := resolve(db.cfg.Resolve, ref)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s: %w: %w", cluster, ErrNoCluster, err)
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if c := db.addrs[dsn]; c != nil {
+		return c, nil
+	}
+	c, err := pgx.ParseConfig(dsn)
+	if err != nil { // it may quote the url
+		return nil, fmt.Errorf("cluster %s: %w: what %s holds does not parse as a database url", cluster, ErrNoCluster, ref)
+	}
+	if c.ConnectTimeout == 0 { // requests of others wait for the connections that it takes up
+		c.ConnectTimeout = reachTime
+	}
+	db.addrs[dsn] = c
+	return c, nil
+}
+
+const reachTime = 5 * time.Second
+
+// connConfig is an address with a runtime role's own login.
+func (db *DB) connConfig(addr *pgx.ConnConfig, role string) *pgx.ConnConfig {
+	c := addr.Copy()
 	c.User, c.Password = role, rolePassword(db.cfg.Secret, role)
 	c.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec // statements are prepared by session.prepare alone, and described by it once
 	c.StatementCacheCapacity, c.DescriptionCacheCapacity = 0, 0
@@ -124,17 +159,17 @@ func (db *DB) connConfig(role string) *pgx.ConnConfig {
 	return c
 }
 
-func (db *DB) cellOf(name, role string, size int) *cell {
+func (db *DB) cellOf(t *entry) *cell {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	c := db.cells[name]
-	if c == nil || c.role != role || len(c.slots) != size {
+	c := db.cells[t.Cell]
+	if c == nil || c.role != t.cellRole || len(c.slots) != t.cellSize || c.addr != t.addr {
 		if c != nil {
 			c.retired.Store(true)
 			go c.close()
 		}
-		c = newCell(db, name, role, size)
-		db.cells[name] = c
+		c = newCell(db, t)
+		db.cells[t.Cell] = c
 	}
 	return c
 }
@@ -186,9 +221,9 @@ func (db *DB) in(ctx context.Context, id ID, readOnly bool, f func(*txn) error, 
 	for _, opt := range opts {
 		opt(&o)
 	}
-	t, ok := db.byID(id)
-	if !ok {
-		return fmt.Errorf("enter tenant %q: %w", id, ErrNoTenant)
+	t, err := db.standing(ctx, id, !readOnly && !o.trace)
+	if err != nil {
+		return err
 	}
 	if t.State == Provisioning {
 		return fmt.Errorf("enter tenant %s: %w", t.Slug, ErrNotReady)
@@ -198,6 +233,9 @@ func (db *DB) in(ctx context.Context, id ID, readOnly bool, f func(*txn) error, 
 	}
 	if t.State == Leaving && !readOnly && !o.trace {
 		return fmt.Errorf("change tenant %s: %w; to keep it: tenantctl tenant resume %s", t.Slug, ErrLeaving, t.Slug)
+	}
+	if t.lost != nil {
+		return fmt.Errorf("enter tenant %s: %w", t.Slug, t.lost)
 	}
 	if db.cfg.Assert {
 		g := goroutine()
@@ -213,7 +251,12 @@ func (db *DB) in(ctx context.Context, id ID, readOnly bool, f func(*txn) error, 
 		return err
 	}
 	defer leave()
-	c := db.cellOf(t.Cell, t.cellRole, t.cellSize)
+	defer func() { // before it leaves its place: those who wait see the news
+		if err != nil {
+			err = db.refused(ctx, t, err)
+		}
+	}()
+	c := db.cellOf(t)
 	s, err := c.acquire(ctx, t)
 	if err != nil {
 		return err
@@ -280,21 +323,27 @@ func (db *DB) admit(ctx context.Context, t *entry) (leave func(), err error) {
 }
 
 // Warm opens the cells' connections and touches every active tenant once, so
-// that the first request of the morning does not pay for cold catalogues.
+// that the first request of the morning does not pay for cold catalogues. Where a
+// cluster is not reached, the tenants of others are warmed all the same.
 func (db *DB) Warm(ctx context.Context) error {
+	lost := map[string]error{}
 	for _, t := range db.Tenants() {
-		if t.State != Active && t.State != Leaving {
+		if (t.State != Active && t.State != Leaving) || lost[t.Cluster] != nil {
 			continue
 		}
 		err := db.Read(ctx, t.ID, func(tx Read) error {
 			var n int
 			return tx.QueryRow(ctx, sqlTouch).Scan(&n)
 		})
-		if err != nil && !errors.As(err, new(*BusyError)) {
+		switch {
+		case err == nil, errors.As(err, new(*BusyError)), errors.As(err, new(*MovingError)):
+		case errors.Is(err, ErrNoCluster):
+			lost[t.Cluster] = err
+		default:
 			return fmt.Errorf("warm tenant %s: %w", t.Slug, err)
 		}
 	}
-	return nil
+	return errors.Join(slices.Collect(maps.Values(lost))...)
 }
 
 const sqlTouch = `select count(*)::int from (select 1 from unit limit 1) u`

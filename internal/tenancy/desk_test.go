@@ -76,7 +76,7 @@ select coalesce(string_agg(c.relname || ' ' || p, ', ' order by c.relname, p), '
 func TestDeskMayDoNoMore(t *testing.T) {
 	t.Parallel()
 	e := dbtest.New(t)
-	want := "operator select, operator_log insert, operator_log select, operator_session delete, operator_session insert, operator_session select, " +
+	want := "operator select, operator_log insert, operator_log select, operator_passkey delete, operator_passkey insert, operator_passkey select, operator_session delete, operator_session insert, operator_session select, " +
 		"operator_sign_in delete, operator_sign_in insert, operator_sign_in select, support_entry delete, support_entry insert, support_entry select, " +
 		"support_grant insert, support_grant select, support_session delete, support_session insert, support_session select"
 	if got := line(t, e.DSN, sqlControl); got != want {

@@ -2,6 +2,7 @@ package tenancy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,8 +32,24 @@ func (o *Operator) Doctor(ctx context.Context, slug string) ([]Diagnosis, error)
 	}
 	var out []Diagnosis
 	if slug == "" {
-		out = append(out, Diagnosis{Check: "server", OK: true, Found: fmt.Sprintf("PostgreSQL %d.%d", o.server/10000, o.server%10000)})
+		out = append(out, Diagnosis{Check: "server", OK: true, Found: fmt.Sprintf("PostgreSQL %d.%d", o.home.version/10000, o.home.version%10000)})
 		out = append(out, Diagnosis{Check: "tenants", OK: true, Found: fmt.Sprintf("%d", len(list))})
+	}
+	if slug == "" {
+		clusters, err := o.Clusters(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range clusters {
+			if c.Name == Home {
+				continue
+			}
+			d, err := o.examineCluster(ctx, c)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, d...)
+		}
 	}
 	found := false
 	for _, t := range list {
@@ -85,14 +102,35 @@ func (o *Operator) examine(ctx context.Context, t *entry, latest int64) ([]Diagn
 		}
 		return out, nil
 	}
+	srv, err := o.at(ctx, t.Tenant)
+	if errors.Is(err, ErrNoCluster) {
+		say("cluster", false, err.Error(), "run: tenantctl cluster check "+t.Cluster)
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if t.moving() {
+		move, err := o.FindMove(ctx, t.Tenant)
+		if err != nil {
+			return nil, err
+		}
+		next := "run: tenantctl tenant move " + t.Slug + " --cell " + move.To
+		if t.phase != switched {
+			next += ", or take it back: tenantctl tenant move " + t.Slug + " --back"
+		}
+		say("move", false, fmt.Sprintf("from cell %s to %s, %s: under way, or killed", move.From, move.To, t.phase), next)
+	}
 	var schema, role, login bool
 	const q = `select exists (select from pg_namespace where nspname = $1), exists (select from pg_roles where rolname = $2),
 	                  coalesce((select pg_has_role(c.oid, r.oid, 'member') from pg_roles c, pg_roles r where c.rolname = $3 and r.rolname = $2), false)`
-	if err := o.pool.QueryRow(ctx, q, t.Schema, t.Role, t.cellRole).Scan(&schema, &role, &login); err != nil {
+	if err := srv.pool.QueryRow(ctx, q, t.Schema, t.Role, t.cellRole).Scan(&schema, &role, &login); err != nil {
 		return nil, fmt.Errorf("examine %s: %w", t.Slug, err)
 	}
 	say("state", true, string(t.State), "")
-	say("schema", schema && role && login, t.Schema, "restore the tenant from its backup")
+	if t.phase != closing { // then no login may take its role
+		say("schema", schema && role && login, t.Schema, "restore the tenant from its backup")
+	}
 	say("version", t.SchemaVersion == latest, fmt.Sprintf("%d of %d", t.SchemaVersion, latest), "run: tenantctl migrate up --tenant "+t.Slug)
 	say("hosts", len(t.Hosts) > 0, fmt.Sprint(t.Hosts), again)
 	_, err = keys.Unwrap(o.cfg.Master, string(t.ID), t.keyset)

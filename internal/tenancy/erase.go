@@ -23,13 +23,17 @@ func (o *Operator) Shut(ctx context.Context, t Tenant) error {
 	if err := o.stepRevoke(ctx, e, Spec{}); err != nil {
 		return err
 	}
+	s, err := o.at(ctx, t)
+	if err != nil {
+		return err
+	}
 	const q = `
 select exists (select from pg_locks l join pg_class c on c.oid = l.relation
                 where l.database = (select oid from pg_database where datname = current_database())
                   and c.relnamespace = $1::regnamespace and l.pid <> pg_backend_pid())`
 	for end := time.Now().Add(patience); ; {
 		var inside bool
-		if err := o.pool.QueryRow(ctx, q, t.Schema).Scan(&inside); err != nil || !inside {
+		if err := s.pool.QueryRow(ctx, q, t.Schema).Scan(&inside); err != nil || !inside {
 			return err
 		}
 		if time.Now().After(end) {
@@ -64,15 +68,23 @@ func (o *Operator) DestroyKeys(ctx context.Context, t Tenant) error {
 // DropSchema drops the schema and the role of a tenant whose keys are destroyed,
 // both in one transaction, and nothing when they are gone.
 func (o *Operator) DropSchema(ctx context.Context, t Tenant) error {
-	return o.locked(ctx, lockRoles, func(conn *pgxpool.Conn) error {
-		var gone bool
-		const q = `select keyset is null and state in ('sealed', 'provisioning') from control.tenant where id = $1`
-		if err := conn.QueryRow(ctx, q, t.ID).Scan(&gone); err != nil {
-			return err
-		}
-		if !gone {
-			return fmt.Errorf("the keys of %s still stand; they are destroyed first", t.Slug)
-		}
+	var gone bool
+	const q = `select keyset is null and state in ('sealed', 'provisioning') from control.tenant where id = $1`
+	if err := o.pool.QueryRow(ctx, q, t.ID).Scan(&gone); err != nil {
+		return err
+	}
+	if !gone {
+		return fmt.Errorf("the keys of %s still stand; they are destroyed first", t.Slug)
+	}
+	s, err := o.at(ctx, t)
+	if err != nil {
+		return err
+	}
+	return s.dropSchema(ctx, t)
+}
+
+func (s *server) dropSchema(ctx context.Context, t Tenant) error {
+	return s.locked(ctx, lockRoles, func(conn *pgxpool.Conn) error {
 		drop := "drop schema if exists " + ident(t.Schema) + " cascade; drop role if exists " + ident(t.Role)
 		_, err := conn.Exec(ctx, drop, pgx.QueryExecModeSimpleProtocol)
 		return err
@@ -86,6 +98,7 @@ func (o *Operator) Forget(ctx context.Context, t Tenant) error {
 		for _, q := range []string{
 			"delete from control.step where tenant = $1",
 			"delete from control.restore where tenant = $1",
+			"delete from control.tenant_move where tenant = $1",
 			"delete from control.tenant where id = $1 and state = 'provisioning'",
 		} {
 			if _, err := tx.Exec(ctx, q, t.ID); err != nil {

@@ -8,3 +8,9 @@ func (o *Operator) Script(slug, cellRole string) (string, error) {
 	return "begin;\ncreate role " + ident(t.Role) + " with noinherit nologin;\ngrant " + ident(t.Role) + " to " + ident(cellRole) + ";\n" +
 		s + "\nset local search_path = " + ident(t.Schema) + ";\n" + codeList() + "\ncommit;\n", err
 }
+
+// Deafen lets a process hear no news of the catalogue any more.
+func (db *DB) Deafen() {
+	db.stop()
+	<-db.gone
+}

@@ -130,6 +130,7 @@ func Diff(t Tenant, s Spec) []Change {
 	add("organisation_oid", t.OrganisationOID, s.OrganisationOID)
 	add("ring", t.Ring, s.Ring)
 	add("cell", t.Cell, s.Cell)
+	add("cluster", t.Cluster, s.Cluster)
 	hosts := slices.Sorted(slices.Values(s.Hosts))
 	add("hosts", strings.Join(t.Hosts, " "), strings.Join(hosts, " "))
 	from, _ := json.Marshal(t.Settings)
@@ -155,7 +156,10 @@ func (s Settings) stored() (out Settings) {
 // Update brings a tenant to its description, in one transaction.
 func (o *Operator) Update(ctx context.Context, t Tenant, s Spec) error {
 	if s.Cell != "" && s.Cell != t.Cell {
-		return fmt.Errorf("tenant %s is in cell %s; moving it to %s is not done by a manifest", t.Slug, t.Cell, s.Cell)
+		return fmt.Errorf("tenant %s is in cell %s; a manifest does not move it: tenantctl tenant move %s --cell %s", t.Slug, t.Cell, t.Slug, s.Cell)
+	}
+	if s.Cluster != "" && s.Cluster != t.Cluster {
+		return fmt.Errorf("tenant %s is on cluster %s; a manifest does not move it: tenantctl tenant move %s --cell CELL --cluster %s", t.Slug, t.Cluster, t.Slug, s.Cluster)
 	}
 	if err := o.checkHosts(s.Hosts); err != nil {
 		return err

@@ -161,6 +161,7 @@ select $1, 'migrate', 'schema', coalesce(max(attempt), 0) + 1, $2, $3, 'failed',
 // flush waits until all that was committed before is on the disk: a commit that
 // waits takes with it those that did not.
 func (o *Operator) flush(ctx context.Context) error {
+	// What lies on other clusters has waited for its disk already.
 	const mark = "select pg_catalog.pg_logical_emit_message(true, 'digione', 'migrated')::text"
 	if _, err := o.pool.Exec(context.WithoutCancel(ctx), mark); err != nil {
 		return fmt.Errorf("flush the migrations to disk: %w", err)
@@ -254,7 +255,7 @@ func MigrateScratch(ctx context.Context, dsn, schema string) error {
 		return err
 	}
 	defer o.Close()
-	db := o.open(schema + ", ext")
+	db := o.home.open(schema + ", ext")
 	defer func() { _ = db.Close() }()
 	if _, err := db.ExecContext(ctx, "create schema "+ident(schema)); err != nil {
 		return err

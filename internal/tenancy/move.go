@@ -2,6 +2,7 @@ package tenancy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -10,6 +11,36 @@ import (
 
 // MoveSteps names the steps of a move in their order.
 func MoveSteps() []string { return []string{"grant", "smoke test", "catalogue", "revoke"} }
+
+// MakeCell finds or makes the cell that a tenant is to move to, and returns its
+// cluster: of a cell that stands, or the one named, or the tenant's own.
+func (o *Operator) MakeCell(ctx context.Context, t Tenant, cell, cluster string) (on string, err error) {
+	if on, err = o.ClusterOf(ctx, t, cell, cluster); err != nil || t.Cell == cell {
+		return on, err
+	}
+	return on, o.home.locked(ctx, lockCells, func(conn *pgxpool.Conn) error {
+		_, err := o.chooseCell(ctx, conn, cell, on)
+		return err
+	})
+}
+
+// ClusterOf is MakeCell that makes nothing.
+func (o *Operator) ClusterOf(ctx context.Context, t Tenant, cell, cluster string) (on string, err error) {
+	if !cellForm.MatchString(cell) {
+		return "", fmt.Errorf("cell %q: use up to 31 of a-z, 0-9 and hyphens, beginning with a letter", cell)
+	}
+	err = o.pool.QueryRow(ctx, "select cluster from control.cell where name = $1", cell).Scan(&on)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows) && cluster == "":
+		return t.Cluster, nil
+	case errors.Is(err, pgx.ErrNoRows):
+		_, err = o.server(ctx, cluster)
+		return cluster, err
+	case err == nil && cluster != "" && on != cluster:
+		err = fmt.Errorf("cell %s is on cluster %s, not on %s; name another", cell, on, cluster)
+	}
+	return on, err
+}
 
 // Move brings a tenant to another cell of the same cluster, which is made when
 // there is none of that name. No row is copied: the new cell's login may take the
@@ -27,14 +58,17 @@ func (o *Operator) Move(ctx context.Context, t Tenant, cell string, heard StepFu
 	if t.State.Gone() {
 		return t, fmt.Errorf("tenant %s: %w", t.Slug, ErrGone)
 	}
+	if err := o.Settled(ctx, t); err != nil {
+		return t, err
+	}
 	// The place in the cell is taken under the lock that it was found under.
-	err := o.locked(ctx, lockCells, func(conn *pgxpool.Conn) error {
+	err := o.home.locked(ctx, lockCells, func(conn *pgxpool.Conn) error {
 		e, err := o.find(ctx, t.Slug)
 		if err != nil {
 			return err
 		}
 		if e.Cell != cell {
-			if _, err := o.chooseCell(ctx, conn, cell); err != nil {
+			if _, err := o.chooseCell(ctx, conn, cell, e.Cluster); err != nil {
 				return err
 			}
 		}
@@ -68,15 +102,18 @@ func (o *Operator) Move(ctx context.Context, t Tenant, cell string, heard StepFu
 
 // stepRevoke takes the tenant's role from every cell but its own.
 func (o *Operator) stepRevoke(ctx context.Context, t *entry, _ Spec) error {
-	return o.locked(ctx, lockRoles, func(conn *pgxpool.Conn) error {
+	s, err := o.at(ctx, t.Tenant)
+	if err != nil {
+		return err
+	}
+	return s.locked(ctx, lockRoles, func(conn *pgxpool.Conn) error {
 		const q = `
-select c.login_role
-  from control.cell c
-  join pg_roles l on l.rolname = c.login_role
-  join pg_auth_members m on m.member = l.oid
+select l.rolname::text
+  from pg_auth_members m
+  join pg_roles l on l.oid = m.member
   join pg_roles r on r.oid = m.roleid
- where r.rolname = $1 and c.login_role <> $2
- order by c.login_role`
+ where r.rolname = $1 and l.rolname <> $2 and l.rolname like 'c\_%' and l.rolcanlogin
+ order by l.rolname`
 		rows, err := conn.Query(ctx, q, t.Role, t.cellRole)
 		if err != nil {
 			return err

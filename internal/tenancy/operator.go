@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,18 +24,23 @@ import (
 // the schemas, which no served request ever does.
 type Operator struct {
 	cfg    OperatorConfig
-	pool   *pgxpool.Pool
+	home   *server
+	pool   *pgxpool.Pool // home's
 	tenant fs.FS         // tenant migrations, without the snapshot
-	server int           // server_version_num
 	makers chan struct{} // provisioners at work
+
+	mu      sync.Mutex
+	servers map[string]*server // other clusters, as they are met
 
 	migrations []migration // in their order
 }
 
 // OperatorConfig says what an Operator works on.
 type OperatorConfig struct {
-	// DSN logs in as the owner: a role that may create roles and schemas.
-	DSN string
+	// DSN logs in as the owner: a role that may create roles and schemas. It leads
+	// to the home cluster; Resolve gives the addresses of others, for their owner.
+	DSN     string
+	Resolve Resolver
 	// Secret is what the passwords of the runtime roles are derived from.
 	Secret []byte
 	// Master wraps the keysets of new tenants.
@@ -57,43 +63,36 @@ type OperatorConfig struct {
 
 // OpenOperator connects and checks the server. It changes nothing: see Init.
 func OpenOperator(ctx context.Context, cfg OperatorConfig) (*Operator, error) {
-	pc, err := pgxpool.ParseConfig(cfg.DSN)
+	home, err := connect(ctx, Home, cfg.DSN, cfg.Conns)
 	if err != nil {
-		return nil, fmt.Errorf("parse database url: %w", err)
-	}
-	if pc.MaxConns = 10; cfg.Conns > 0 {
-		pc.MaxConns = int32(max(2, cfg.Conns))
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, pc)
-	if err != nil {
-		return nil, fmt.Errorf("connect database: %w", err)
+		return nil, fmt.Errorf("%w; check --database-url", err)
 	}
 	if cfg.OperatorHost == "" {
 		cfg.OperatorHost = OperatorSlug + "." + cfg.HostSuffix
 	}
-	o := &Operator{cfg: cfg, pool: pool, makers: make(chan struct{}, pc.MaxConns/2)}
-	if err := pool.QueryRow(ctx, "select current_setting('server_version_num')::int").Scan(&o.server); err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("connect database: %w; check --database-url", err)
-	}
-	if o.server < 150000 {
-		pool.Close()
-		return nil, fmt.Errorf("PostgreSQL %d is too old: DigiOne needs 15 or newer", o.server/10000)
-	}
+	o := &Operator{cfg: cfg, home: home, pool: home.pool, makers: make(chan struct{}, home.pool.Config().MaxConns/2), servers: map[string]*server{}}
 	if o.tenant = cfg.Migrations; o.tenant == nil {
 		if o.tenant, err = tenantMigrations(); err != nil {
+			o.Close()
 			return nil, err
 		}
 	}
 	if o.migrations, err = readMigrations(o.tenant); err != nil {
-		pool.Close()
+		o.Close()
 		return nil, err
 	}
 	return o, nil
 }
 
 // Close ends the operator's connections.
-func (o *Operator) Close() { o.pool.Close() }
+func (o *Operator) Close() {
+	o.pool.Close()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range o.servers {
+		s.pool.Close()
+	}
+}
 
 // migrationsOnly hides the snapshot, which is no migration.
 type migrationsOnly struct{ fs.FS }
@@ -147,27 +146,27 @@ func (o *Operator) Init(ctx context.Context) error {
 	if err := createRole(ctx, conn, role, "login password '"+rolePassword(o.cfg.Secret, role)+"'"); err != nil {
 		return err
 	}
-	if _, err := conn.Exec(ctx, strings.ReplaceAll(initScript, "$app", ident(role)), pgx.QueryExecModeSimpleProtocol); err != nil {
+	if _, err := conn.Exec(ctx, shutScript+strings.ReplaceAll(initScript, "$app", ident(role)), pgx.QueryExecModeSimpleProtocol); err != nil {
 		return fmt.Errorf("set privileges of the database: %w", err)
 	}
 	return nil
 }
 
-// initScript shuts what PostgreSQL leaves open to everyone, and opens to the
-// application the part of the catalogue that routing needs.
-const initScript = `
-do $$ begin
-  execute format('revoke all on database %I from public', current_database());
-  execute format('grant connect on database %I to $app', current_database());
-end $$;
+// shutScript shuts what PostgreSQL leaves open to everyone, on every cluster.
+const shutScript = `
+do $$ begin execute format('revoke all on database %I from public', current_database()); end $$;
 revoke all on schema public from public;
 create schema if not exists ext;
 create extension if not exists unaccent schema ext;
-grant usage on schema ext to public;
+grant usage on schema ext to public;`
+
+// initScript opens to the application the part of the catalogue that routing needs.
+const initScript = `
+do $$ begin execute format('grant connect on database %I to $app', current_database()); end $$;
 alter role $app set search_path = '';
 alter role $app set statement_timeout = '10s';
 grant usage on schema control to $app;
-grant select on control.cluster, control.cell, control.tenant, control.tenant_host, control.operator to $app;
+grant select on control.cluster, control.cell, control.tenant, control.tenant_host, control.tenant_move, control.operator to $app;
 grant select, insert, update (seen_at, strong, challenge), delete on control.operator_session to $app;
 grant select, insert, update (credential, used_at), delete on control.operator_passkey to $app;
 grant select, insert, delete on control.operator_sign_in to $app;
@@ -207,14 +206,14 @@ func (o *Operator) migrateControl(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db := o.open("control, pg_catalog")
+	db := o.home.open("control, pg_catalog")
 	defer func() { _ = db.Close() }()
 	return gooseUp(ctx, db, dir)
 }
 
 // open returns a database/sql handle of one connection, for goose.
-func (o *Operator) open(searchPath string) *sql.DB {
-	cc := o.pool.Config().ConnConfig.Copy()
+func (s *server) open(searchPath string) *sql.DB {
+	cc := s.pool.Config().ConnConfig.Copy()
 	cc.RuntimeParams["search_path"] = searchPath
 	db := stdlib.OpenDB(*cc)
 	db.SetMaxOpenConns(1)
@@ -358,7 +357,11 @@ update control.tenant set state = $2 where id = $1 and state <> $2 and state in 
 // Analyze gathers statistics of a tenant's tables: after a first import the
 // planner otherwise takes them for empty until autovacuum comes by.
 func (o *Operator) Analyze(ctx context.Context, t Tenant) error {
-	rows, err := o.pool.Query(ctx, "select tablename from pg_tables where schemaname = $1", t.Schema)
+	s, err := o.at(ctx, t)
+	if err != nil {
+		return err
+	}
+	rows, err := s.pool.Query(ctx, "select tablename from pg_tables where schemaname = $1", t.Schema)
 	if err != nil {
 		return err
 	}
@@ -369,6 +372,6 @@ func (o *Operator) Analyze(ctx context.Context, t Tenant) error {
 	for i, n := range names {
 		names[i] = ident(t.Schema) + "." + ident(n)
 	}
-	_, err = o.pool.Exec(ctx, "analyze "+strings.Join(names, ", "), pgx.QueryExecModeSimpleProtocol)
+	_, err = s.pool.Exec(ctx, "analyze "+strings.Join(names, ", "), pgx.QueryExecModeSimpleProtocol)
 	return err
 }

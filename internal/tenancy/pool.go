@@ -36,6 +36,8 @@ type stmt struct{ text, name string }
 type cell struct {
 	db      *DB
 	name    string
+	addr    *pgx.ConnConfig // of its cluster
+	cluster string
 	role    string
 	mu      sync.Mutex
 	slots   []*session  // nil conn: not connected
@@ -43,8 +45,8 @@ type cell struct {
 	retired atomic.Bool // replaced by a cell of another size: keeps no connection
 }
 
-func newCell(db *DB, name, role string, size int) *cell {
-	c := &cell{db: db, name: name, role: role, slots: make([]*session, size)}
+func newCell(db *DB, t *entry) *cell {
+	c := &cell{db: db, name: t.Cell, addr: t.addr, cluster: t.Cluster, role: t.cellRole, slots: make([]*session, t.cellSize)}
 	for i := range c.slots {
 		c.slots[i] = &session{slot: i}
 	}
@@ -224,21 +226,52 @@ func (c *cell) connect(ctx context.Context, s *session) error {
 		}
 		c.drop(s)
 	}
+	if until, ok := c.db.down.Load(c.cluster); ok && time.Now().Before(until.(time.Time)) {
+		return fmt.Errorf("connect cell %s: cluster %s: %w: it did not answer a moment ago", c.name, c.cluster, ErrNoCluster)
+	}
 	if err := c.db.cap.take(ctx, c.db.evict); err != nil {
 		return fmt.Errorf("connect cell %s: %w", c.name, err)
 	}
-	cfg := c.db.connConfig(c.role)
+	cfg := c.db.connConfig(c.addr, c.role)
 	cfg.RuntimeParams["default_transaction_read_only"] = "on" // writing is asked for
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		c.db.cap.give()
+		if c.cluster != Home && ctx.Err() == nil {
+			c.db.down.Store(c.cluster, time.Now().Add(breath))
+			err = fmt.Errorf("cluster %s: %w: %w", c.cluster, ErrNoCluster, err)
+		}
 		return fmt.Errorf("connect cell %s: %w", c.name, err)
+	}
+	if err := c.isThere(ctx, conn); err != nil {
+		_ = conn.Close(ctx)
+		c.db.cap.give()
+		return err
 	}
 	now := time.Now()
 	// busy is left alone: it is the cell's, under its lock.
 	s.conn, s.born, s.uses, s.spoilt = conn, now, 0, false
 	s.tenants, s.stmts, s.recent = map[ID]struct{}{}, map[string]*list.Element{}, list.New()
 	return nil
+}
+
+// breath is how long a cluster that did not answer is left alone: those who wait
+// for it would take up connections that the tenants of others need.
+const breath = time.Second
+
+// isThere tells whether an address leads to the database that the cell was made
+// in: its login may be let into others of that server.
+func (c *cell) isThere(ctx context.Context, conn *pgx.Conn) error {
+	if c.cluster == Home {
+		return nil
+	}
+	const q = `select current_user like '%\_' || oid from pg_catalog.pg_database where datname = current_database()`
+	var there bool
+	err := conn.QueryRow(ctx, q, pgx.QueryExecModeSimpleProtocol).Scan(&there)
+	if err == nil && !there {
+		err = fmt.Errorf("connect cell %s: cluster %s: %w: its address leads to another database", c.name, c.cluster, ErrNoCluster)
+	}
+	return err
 }
 
 // abort ends whatever runs on the connection: by a cancel request, and if that

@@ -28,6 +28,7 @@ type Spec struct {
 	Hosts            []string `yaml:"hosts"`
 	Ring             string   `yaml:"ring"`
 	Cell             string   `yaml:"cell"`
+	Cluster          string   `yaml:"cluster"` // of a cell that is made for the tenant, or chosen; "" is Home
 	Settings         Settings `yaml:"settings"`
 	// Providers are plain data here: whoever reads a manifest puts them in.
 	Providers []ProviderSpec `yaml:"providers"`
@@ -99,6 +100,9 @@ func (s Spec) Check() error {
 	}
 	if s.Cell != "" && !cellForm.MatchString(s.Cell) {
 		add(fmt.Errorf("cell %q: use up to 31 of a-z, 0-9 and hyphens, beginning with a letter", s.Cell))
+	}
+	if s.Cluster != "" && !cellForm.MatchString(s.Cluster) {
+		add(fmt.Errorf("cluster %q: use up to 31 of a-z, 0-9 and hyphens, beginning with a letter", s.Cluster))
 	}
 	for _, h := range s.Hosts {
 		add(CheckHost(h))
@@ -259,8 +263,8 @@ func (o *Operator) register(ctx context.Context, s Spec) (*entry, error) {
 	}
 	under := strings.ReplaceAll(s.Slug, "-", "_")
 	// The place in the cell is taken under the lock that it was found under.
-	err = o.locked(ctx, lockCells, func(conn *pgxpool.Conn) error {
-		cell, err := o.chooseCell(ctx, conn, s.Cell)
+	err = o.home.locked(ctx, lockCells, func(conn *pgxpool.Conn) error {
+		cell, err := o.chooseCell(ctx, conn, s.Cell, s.Cluster)
 		if err != nil {
 			return err
 		}

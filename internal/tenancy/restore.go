@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -114,7 +115,11 @@ func (o *Operator) begunAs(ctx context.Context, t *entry, s Spec) error {
 	case !begun || sha == s.load.SHA256:
 		return nil
 	}
-	if _, err := o.pool.Exec(ctx, "drop schema if exists "+ident(t.Schema)+" cascade", pgx.QueryExecModeSimpleProtocol); err != nil {
+	srv, err := o.at(ctx, t.Tenant)
+	if err != nil {
+		return err
+	}
+	if _, err := srv.pool.Exec(ctx, "drop schema if exists "+ident(t.Schema)+" cascade", pgx.QueryExecModeSimpleProtocol); err != nil {
 		return fmt.Errorf("throw away what was restored: %w", err)
 	}
 	if err := s.load.Discard(ctx, t.Tenant); err != nil {
@@ -130,6 +135,10 @@ update control.restore set sha256 = $2, source = $3, loaded_at = null where tena
 // stepSchemaAt makes the schema at the version of the file: from the snapshot when
 // that is it, else by the migrations.
 func (o *Operator) stepSchemaAt(ctx context.Context, t *entry, s Spec) error {
+	return o.schemaAt(ctx, t, s.load.Version)
+}
+
+func (o *Operator) schemaAt(ctx context.Context, t *entry, version int64) error {
 	snapshot, err := tenantMigrations()
 	if err != nil {
 		return err
@@ -138,17 +147,21 @@ func (o *Operator) stepSchemaAt(ctx context.Context, t *entry, s Spec) error {
 	if err != nil {
 		return err
 	}
-	if err := o.makeSchema(ctx, t, s.load.Version == newest); err != nil {
+	if err := o.makeSchema(ctx, t, version == newest); err != nil {
+		return err
+	}
+	srv, err := o.at(ctx, t.Tenant)
+	if err != nil {
 		return err
 	}
 	u := &upgrader{o: o}
 	defer u.close()
 	for {
 		var at int64
-		if err := o.pool.QueryRow(ctx, "select max(version_id) from "+ident(t.Schema)+".goose_db_version").Scan(&at); err != nil {
+		if err := srv.pool.QueryRow(ctx, "select max(version_id) from "+ident(t.Schema)+".goose_db_version").Scan(&at); err != nil {
 			return err
 		}
-		if at >= s.load.Version { // an earlier attempt may have come further
+		if at >= version { // an earlier attempt may have come further
 			return o.noteVersion(ctx, t, at)
 		}
 		i := slices.IndexFunc(o.migrations, func(m migration) bool { return m.version > at })
@@ -164,13 +177,17 @@ func (o *Operator) stepSchemaAt(ctx context.Context, t *entry, s Spec) error {
 }
 
 func (o *Operator) noteVersion(ctx context.Context, t *entry, v int64) error {
-	_, err := o.pool.Exec(ctx, "update control.tenant set schema_version = $2 where id = $1", t.ID, v)
+	_, err := o.pool.Exec(ctx, "update control.tenant set schema_version = $2 where id = $1 and cell = $3", t.ID, v, t.Cell)
 	return err
 }
 
 // gooseTo runs one migration that may not run inside a transaction.
 func (o *Operator) gooseTo(ctx context.Context, t *entry, version int64) error {
-	db := o.open(t.Schema + ", ext")
+	s, err := o.at(ctx, t.Tenant)
+	if err != nil {
+		return err
+	}
+	db := s.open(t.Schema + ", ext")
 	defer func() { _ = db.Close() }()
 	p, err := goose.NewProvider(goose.DialectPostgres, db, o.tenant, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
@@ -180,20 +197,19 @@ func (o *Operator) gooseTo(ctx context.Context, t *entry, version int64) error {
 	return err
 }
 
-// stepRows loads all rows and notes that in the same transaction.
+// stepRows loads all rows in one transaction and notes it then. Killed in between
+// it loads them again: what is there is thrown away first.
 func (o *Operator) stepRows(ctx context.Context, t *entry, s Spec) error {
-	return o.InSchema(ctx, t.Tenant, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		var loaded bool
-		const q = `select loaded_at is not null from control.restore where tenant = $1 for update`
-		if err := tx.QueryRow(ctx, q, t.ID).Scan(&loaded); err != nil || loaded {
-			return err
-		}
-		if err := s.load.Rows(ctx, tx, t.Tenant); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, "update control.restore set loaded_at = now() where tenant = $1", t.ID)
+	var loaded bool
+	const q = `select loaded_at is not null from control.restore where tenant = $1`
+	if err := o.pool.QueryRow(ctx, q, t.ID).Scan(&loaded); err != nil || loaded {
 		return err
-	})
+	}
+	err := o.InSchema(ctx, t.Tenant, pgx.TxOptions{}, func(tx pgx.Tx) error { return s.load.Rows(ctx, tx, t.Tenant) })
+	if err == nil {
+		_, err = o.pool.Exec(ctx, "update control.restore set loaded_at = now() where tenant = $1", t.ID)
+	}
+	return err
 }
 
 // stepMigrate brings the restored schema up, and its statistics.
@@ -209,13 +225,13 @@ func (o *Operator) stepMigrate(ctx context.Context, t *entry, _ Spec) error {
 // InSchema runs f in a transaction of the owner that stands in a tenant's schema,
 // whatever the tenant's state: for moving whole tenants, never for a feature.
 func (o *Operator) InSchema(ctx context.Context, t Tenant, opts pgx.TxOptions, f func(pgx.Tx) error) error {
-	return pgx.BeginTxFunc(ctx, o.pool, opts, func(tx pgx.Tx) error {
-		// Values as text must be the same on every server and for every owner.
-		const q = `
-select set_config('search_path', $1, true), set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true),
-       set_config('intervalstyle', 'iso_8601', true), set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true)`
-		if _, err := tx.Exec(ctx, q, t.Schema+", ext"); err != nil {
-			return fmt.Errorf("enter schema %s: %w", t.Schema, err)
+	s, err := o.at(ctx, t)
+	if err != nil {
+		return err
+	}
+	return pgx.BeginTxFunc(ctx, s.pool, opts, func(tx pgx.Tx) error {
+		if err := standIn(ctx, tx, t.Schema); err != nil {
+			return err
 		}
 		return f(tx)
 	})
@@ -237,18 +253,29 @@ func (o *Operator) Alone(ctx context.Context, key string, f func() error) error 
 		return err
 	}
 	defer conn.Release()
-	var got bool
-	if err := conn.QueryRow(ctx, "select pg_try_advisory_lock(hashtextextended($1, 0))", key).Scan(&got); err != nil {
-		return err
-	}
-	if !got {
-		return fmt.Errorf("%s is under way in another process; wait for its end", key)
+	for end := time.Now().Add(lingering); ; {
+		var got bool
+		if err := conn.QueryRow(ctx, "select pg_try_advisory_lock(hashtextextended($1, 0))", key).Scan(&got); err != nil {
+			return err
+		}
+		if got {
+			break
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%s is under way in another process; wait for its end", key)
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
 	}
 	defer func() {
 		_, _ = conn.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock(hashtextextended($1, 0))", key)
 	}()
 	return f()
 }
+
+// lingering is how long PostgreSQL may take to notice that a killed process is gone.
+const lingering = 2 * time.Second
 
 // OpenKeyset opens a tenant's keys with the installation's master key.
 func (o *Operator) OpenKeyset(t Tenant) (*keys.Keyset, error) {

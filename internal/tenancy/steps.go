@@ -14,32 +14,21 @@ import (
 )
 
 func (o *Operator) stepRole(ctx context.Context, t *entry, _ Spec) error {
-	return o.locked(ctx, lockRoles, func(conn *pgxpool.Conn) error {
+	s, err := o.at(ctx, t.Tenant)
+	if err != nil {
+		return err
+	}
+	return s.locked(ctx, lockRoles, func(conn *pgxpool.Conn) error {
 		if err := createRole(ctx, conn, t.Role, "nologin"); err != nil {
 			return err
 		}
 		grant := "grant " + ident(t.Role) + " to " + ident(t.cellRole)
-		if o.server >= 160000 { // membership says for itself whether it inherits
+		if s.version >= 160000 { // membership says for itself whether it inherits
 			grant += " with inherit false, set true"
 		}
 		_, err := conn.Exec(ctx, grant, pgx.QueryExecModeSimpleProtocol)
 		return err
 	})
-}
-
-// locked runs f while holding a database-wide lock, for what PostgreSQL cannot
-// do twice at a time.
-func (o *Operator) locked(ctx context.Context, key int, f func(*pgxpool.Conn) error) error {
-	conn, err := o.pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
-	if _, err := conn.Exec(ctx, "select pg_advisory_lock($1)", key); err != nil {
-		return err
-	}
-	defer func() { _, _ = conn.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock($1)", key) }()
-	return f(conn)
 }
 
 // stepSchema makes schema, tables and grants in one transaction, and stamps it
@@ -64,8 +53,12 @@ func (o *Operator) stepSchema(ctx context.Context, t *entry, _ Spec) error {
 
 // makeSchema runs the script unless the schema is there.
 func (o *Operator) makeSchema(ctx context.Context, t *entry, tables bool) error {
+	s, err := o.at(ctx, t.Tenant)
+	if err != nil {
+		return err
+	}
 	var there bool
-	if err := o.pool.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", t.Schema).Scan(&there); err != nil {
+	if err := s.pool.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", t.Schema).Scan(&there); err != nil {
 		return err
 	}
 	if !there {
@@ -74,7 +67,7 @@ func (o *Operator) makeSchema(ctx context.Context, t *entry, tables bool) error 
 			return err
 		}
 		// The transaction of a killed attempt may commit only now: then it is there.
-		_, err = o.pool.Exec(ctx, script, pgx.QueryExecModeSimpleProtocol)
+		_, err = s.pool.Exec(ctx, script, pgx.QueryExecModeSimpleProtocol)
 		if code := sqlState(err); err != nil && code != "42P06" && !(code == "23505" && constraintOf(err) == "pg_namespace_nspname_index") {
 			return fmt.Errorf("make schema: %w", err)
 		}
@@ -166,7 +159,10 @@ func (o *Operator) stepObjects(ctx context.Context, t *entry, _ Spec) error {
 }
 
 func (o *Operator) stepCodes(ctx context.Context, t *entry, _ Spec) error {
-	_, err := o.pool.Exec(ctx, "begin; set local search_path = "+ident(t.Schema)+";"+codeList()+" commit", pgx.QueryExecModeSimpleProtocol)
+	s, err := o.at(ctx, t.Tenant)
+	if err == nil {
+		_, err = s.pool.Exec(ctx, "begin; set local search_path = "+ident(t.Schema)+";"+codeList()+" commit", pgx.QueryExecModeSimpleProtocol)
+	}
 	return err
 }
 
@@ -205,7 +201,11 @@ update control.tenant set state = 'active', routable_at = now() where id = $1 an
 // be shut: without entering there is nothing to see, and no other tenant's role
 // can be taken.
 func (o *Operator) stepSmoke(ctx context.Context, t *entry, _ Spec) error {
-	conn, err := o.loginAs(ctx, t.cellRole)
+	s, err := o.at(ctx, t.Tenant)
+	if err != nil {
+		return err
+	}
+	conn, err := o.loginAs(ctx, s, t.cellRole)
 	if err != nil {
 		return err
 	}
@@ -221,15 +221,4 @@ func (o *Operator) stepSmoke(ctx context.Context, t *entry, _ Spec) error {
 		return fmt.Errorf("enter the tenant: %w", err)
 	}
 	return nil
-}
-
-// loginAs connects as a runtime role.
-func (o *Operator) loginAs(ctx context.Context, role string) (*pgx.Conn, error) {
-	c := o.pool.Config().ConnConfig.Copy()
-	c.User, c.Password = role, rolePassword(o.cfg.Secret, role)
-	conn, err := pgx.ConnectConfig(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("log in as %s: %w; is the database secret the one that the cell was made with?", role, err)
-	}
-	return conn, nil
 }

@@ -47,6 +47,7 @@ type Tenant struct {
 	OrganisationOID  string     `json:"organisation_oid"`
 	Hosts            []string   `json:"hosts"`
 	Cell             string     `json:"cell"`
+	Cluster          string     `json:"cluster"`
 	Schema           string     `json:"schema"`
 	Role             string     `json:"-"`
 	Ring             string     `json:"ring"`

@@ -2,6 +2,7 @@ package tenancy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -57,15 +58,36 @@ const (
 // nowhere: each transaction enters its tenant for itself alone.
 type upgrader struct {
 	o    *Operator
-	conn *pgx.Conn
+	at   *server
+	conn *pgx.Conn // to at
+	rest map[*server]*pgx.Conn
 }
 
 func (u *upgrader) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
 	if u.conn != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
 		_ = u.conn.Close(ctx)
 	}
+	for _, conn := range u.rest {
+		if conn != nil && conn != u.conn {
+			_ = conn.Close(ctx)
+		}
+	}
+}
+
+// goTo turns to the cluster of a tenant; a connection to each is kept.
+func (u *upgrader) goTo(ctx context.Context, t *entry) error {
+	s, err := u.o.at(ctx, t.Tenant)
+	if err != nil || s == u.at {
+		return err
+	}
+	if u.rest == nil {
+		u.rest = map[*server]*pgx.Conn{}
+	}
+	u.rest[u.at] = u.conn
+	u.at, u.conn = s, u.rest[s]
+	return nil
 }
 
 // migrateOne brings one tenant's schema to the latest version, a transaction for
@@ -110,34 +132,69 @@ func (u *upgrader) advance(ctx context.Context, t *entry) (int64, error) {
 			u.rollback()
 			return u.o.migrateByGoose(ctx, t)
 		default:
-			if _, err := u.send(ctx, m.up+m.settle(t)+"commit"); err != nil {
-				u.rollback()
+			if err := u.finish(ctx, t, m, m.up, m.version); err != nil {
 				return 0, err
 			}
 			return m.version, nil
 		}
 	}
-	_, err = u.send(ctx, migration{}.settle(t)+"commit") // only the catalogue may lag
-	return version, err
+	return version, u.finish(ctx, t, migration{}, "", version) // only the catalogue may lag
+}
+
+// finish ends the transaction of a migration. At home the catalogue is told in the
+// same one. On another cluster it is told afterwards: killed in between, it lags,
+// and the next run finds the work done and tells it.
+func (u *upgrader) finish(ctx context.Context, t *entry, m migration, up string, version int64) error {
+	end := up + m.settle(t)
+	if u.at.home() {
+		end += m.note(t, "(select max(version_id) from goose_db_version)")
+	}
+	if _, err := u.send(ctx, end+"commit"); err != nil {
+		u.rollback()
+		return err
+	}
+	if u.at.home() {
+		return nil
+	}
+	return u.o.tell(ctx, t, m, version)
+}
+
+// tell notes in the catalogue what was done on another cluster.
+func (o *Operator) tell(ctx context.Context, t *entry, m migration, version int64) error {
+	q := "begin; set local synchronous_commit = off" + m.note(t, fmt.Sprint(version)) + "commit"
+	if _, err := o.pool.Exec(ctx, q, pgx.QueryExecModeSimpleProtocol); err != nil {
+		return fmt.Errorf("note version of %s: %w", t.Slug, err)
+	}
+	return nil
 }
 
 // settle is what follows a migration in its transaction: the version is noted in
-// the schema and in the catalogue, and the default privileges taken back where it
-// speaks of an append-only table. Of no migration it is what a kill may have left.
+// the schema, and the default privileges taken back where it speaks of an
+// append-only table. Of no migration it is what a kill may have left.
 func (m migration) settle(t *entry) string {
 	note := ""
 	if m.version > 0 {
-		note = fmt.Sprintf("\n;insert into goose_db_version (version_id, is_applied) values (%d, true);%s", m.version, stepDone(t.ID))
+		note = fmt.Sprintf("\n;insert into goose_db_version (version_id, is_applied) values (%d, true)", m.version)
 	}
 	if m.version == 0 || slices.ContainsFunc(schemas.AppendOnly, func(table string) bool { return strings.Contains(m.up, table) }) {
 		note += ";" + lockdown(t)
 	}
-	return note + fmt.Sprintf(";\nupdate control.tenant set schema_version = (select max(version_id) from goose_db_version) where id = '%s';\n", t.ID)
+	return note + ";\n"
+}
+
+// note is how the catalogue hears of a version; a tenant that has moved meanwhile
+// is another matter.
+func (m migration) note(t *entry, version string) string {
+	note := ";"
+	if m.version > 0 {
+		note = stepDone(t.ID) + ";"
+	}
+	return note + fmt.Sprintf("\nupdate control.tenant set schema_version = %s where id = '%s' and cell = '%s';\n", version, t.ID, t.Cell)
 }
 
 // stepDone notes a migration that went well, in its own transaction.
 func stepDone(id ID) string {
-	return fmt.Sprintf(`
+	return fmt.Sprintf(`;
 insert into control.step (tenant, process, name, attempt, started_at, finished_at, outcome)
 select '%[1]s', 'migrate', 'schema', coalesce(max(attempt), 0) + 1, transaction_timestamp(), clock_timestamp(), 'done'
   from control.step
@@ -148,13 +205,20 @@ select '%[1]s', 'migrate', 'schema', coalesce(max(attempt), 0) + 1, transaction_
 // schema. One migrator at a time: a second polls, so that others need not wait.
 // Its commit does not wait for the disk; the wave's end does, once for all.
 func (u *upgrader) enter(ctx context.Context, t *entry) (int64, error) {
+	if err := u.goTo(ctx, t); err != nil {
+		return 0, err
+	}
 	if u.conn == nil || u.conn.IsClosed() {
 		var err error
-		if u.conn, err = pgx.ConnectConfig(ctx, u.o.pool.Config().ConnConfig); err != nil {
+		if u.conn, err = pgx.ConnectConfig(ctx, u.at.pool.Config().ConnConfig); err != nil {
 			return 0, fmt.Errorf("connect database: %w", err)
 		}
 	}
-	begin := fmt.Sprintf("begin; set local synchronous_commit = off; set local search_path = %s, ext; set local lock_timeout = '%s'; select pg_try_advisory_xact_lock(hashtextextended('%s', %d)); select max(version_id) from goose_db_version",
+	wait := "off"
+	if !u.at.home() {
+		wait = "on" // the catalogue must not know of what a crash of this server undoes
+	}
+	begin := fmt.Sprintf("begin; set local synchronous_commit = "+wait+"; set local search_path = %s, ext; set local lock_timeout = '%s'; select pg_try_advisory_xact_lock(hashtextextended('%s', %d)); select max(version_id) from goose_db_version",
 		ident(t.Schema), lockTimeout, t.Schema, lockMigrate)
 	for {
 		results, err := u.send(ctx, begin)
@@ -169,6 +233,13 @@ func (u *upgrader) enter(ctx context.Context, t *entry) (int64, error) {
 		u.rollback()
 		if err := sleep(ctx, 20*time.Millisecond); err != nil {
 			return 0, err
+		}
+		// Who holds the lock may be moving the tenant to another cluster.
+		if now, err := u.o.find(ctx, string(t.ID)); err != nil || now == nil {
+			return 0, errors.Join(err, ErrNoTenant)
+		} else if now.Cluster != t.Cluster {
+			*t = *now
+			return u.enter(ctx, t)
 		}
 	}
 }
@@ -193,7 +264,11 @@ func (u *upgrader) rollback() {
 // migrateByGoose brings a tenant up where a migration may not run inside a
 // transaction. Its connection, also one opened anew, stands in the tenant.
 func (o *Operator) migrateByGoose(ctx context.Context, t *entry) (int64, error) {
-	db := o.open(t.Schema + ", ext")
+	s, err := o.at(ctx, t.Tenant)
+	if err != nil {
+		return 0, err
+	}
+	db := s.open(t.Schema + ", ext")
 	defer func() { _ = db.Close() }()
 	if _, err := db.ExecContext(ctx, "set lock_timeout = '"+lockTimeout+"'"); err != nil {
 		return 0, err
@@ -209,10 +284,10 @@ func (o *Operator) migrateByGoose(ctx context.Context, t *entry) (int64, error) 
 			}
 		}
 	}
-	err := gooseUp(ctx, db, o.tenant) // the lock goes with the connection
+	err = gooseUp(ctx, db, o.tenant) // the lock goes with the connection
 	version, noteErr := o.reached(ctx, t)
 	if err == nil && noteErr == nil {
-		_, noteErr = o.pool.Exec(ctx, stepDone(t.ID), pgx.QueryExecModeSimpleProtocol)
+		_, noteErr = o.pool.Exec(ctx, strings.TrimPrefix(stepDone(t.ID), ";"), pgx.QueryExecModeSimpleProtocol)
 	}
 	if err == nil {
 		err = noteErr
@@ -222,12 +297,18 @@ func (o *Operator) migrateByGoose(ctx context.Context, t *entry) (int64, error) 
 
 // reached notes in the catalogue the version that a tenant's schema is on.
 func (o *Operator) reached(ctx context.Context, t *entry) (version int64, err error) {
-	sql := "begin; set local search_path = " + ident(t.Schema) + ", ext" + migration{}.settle(t) + "commit"
-	if _, err := o.pool.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-		return 0, fmt.Errorf("note version of schema %s: %w", t.Schema, err)
+	s, err := o.at(ctx, t.Tenant)
+	if err != nil {
+		return 0, err
 	}
-	err = o.pool.QueryRow(ctx, "select schema_version from control.tenant where id = $1", t.ID).Scan(&version)
-	return version, err
+	sql := "begin; set local search_path = " + ident(t.Schema) + ", ext" + migration{}.settle(t) + "commit"
+	if _, err := s.pool.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+		return 0, fmt.Errorf("settle schema %s: %w", t.Schema, err)
+	}
+	if err := s.pool.QueryRow(ctx, "select max(version_id) from "+ident(t.Schema)+".goose_db_version").Scan(&version); err != nil {
+		return 0, fmt.Errorf("read version of schema %s: %w", t.Schema, err)
+	}
+	return version, o.tell(ctx, t, migration{}, version)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

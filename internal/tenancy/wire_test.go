@@ -8,24 +8,34 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"digione/internal/tenancy"
+	"digione/internal/tenancy/dbtest"
 )
 
 // wire stands between a program and PostgreSQL and kills the program's
 // connections, all at once, before or after a chosen statement: what a kill -9 of
 // the program looks like from the database.
 type wire struct {
-	listener net.Listener
-	server   string
-	cut      int // the statement to be killed at, counted from 1; 0 is never
-	after    bool
+	cut   int // the statement to be killed at, counted from 1; 0 is never
+	after bool
 
-	mu    sync.Mutex
-	seen  []string // statements that may have an effect
-	dead  bool
-	conns []net.Conn
+	mu        sync.Mutex
+	listeners []net.Listener
+	seen      []string // statements that may have an effect
+	dead      bool
+	conns     []net.Conn
 }
 
 func newWire(t testing.TB, dsn string, cut int, after bool) (*wire, string) {
+	t.Helper()
+	w := &wire{cut: cut, after: after}
+	t.Cleanup(w.kill)
+	return w, w.through(t, dsn)
+}
+
+// through leads to one more server through the wire: a kill ends all of it.
+func (w *wire) through(t testing.TB, dsn string) string {
 	t.Helper()
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -35,20 +45,32 @@ func newWire(t testing.TB, dsn string, cut int, after bool) (*wire, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{listener: l, server: u.Host, cut: cut, after: after}
+	w.mu.Lock()
+	w.listeners = append(w.listeners, l)
+	w.mu.Unlock()
+	go w.accept(l, u.Host)
 	u.Host = l.Addr().String()
-	t.Cleanup(w.kill)
-	go w.accept()
-	return w, u.String()
+	return u.String()
 }
 
-func (w *wire) accept() {
+// resolve leads to the clusters of tests through the wire.
+func (w *wire) resolve(t testing.TB) tenancy.Resolver {
+	return func(ref string) (string, error) {
+		dsn, err := dbtest.Address(ref)
+		if err != nil {
+			return "", err
+		}
+		return w.through(t, dsn), nil
+	}
+}
+
+func (w *wire) accept(l net.Listener, to string) {
 	for {
-		client, err := w.listener.Accept()
+		client, err := l.Accept()
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", w.server)
+		server, err := net.Dial("tcp", to)
 		if err != nil {
 			_ = client.Close()
 			return
@@ -72,7 +94,9 @@ func (w *wire) kill() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.dead = true
-	_ = w.listener.Close()
+	for _, l := range w.listeners {
+		_ = l.Close()
+	}
 	for _, c := range w.conns {
 		_ = c.Close()
 	}
@@ -197,7 +221,7 @@ func (h *half) replies() {
 		killing := h.killing
 		h.mu.Unlock()
 		switch {
-		case killing && kind == 'Z':
+		case killing && (kind == 'Z' || kind == 'G'): // it has answered, or waits for rows that will not come
 			h.idle <- struct{}{}
 			return
 		case killing:

@@ -9,7 +9,7 @@ alter table identity_provider
 comment on column identity_provider.also is 'Further rules of linking, [{claim, to}], each tried when the claims of those before are absent.';
 comment on column identity_provider.require_claim is 'A claim that must hold require_value, or a text that begins with it and a semicolon.';
 comment on column identity_provider.meant_for is 'As whom people come in by it; their other roles are not theirs in such a session.';
-comment on column identity_provider.strong_acr is 'Values of the claim acr by which a sign-in is strong where the provider as a whole is not.';
+comment on column identity_provider.strong_acr is 'Values of the claim acr by which a sign-in is strong where not every one is.';
 
 alter table session
   add column id       uuid not null default gen_random_uuid(),

@@ -214,7 +214,7 @@ COMMENT ON TABLE identity_provider IS 'Where the people of this tenant sign in, 
 COMMENT ON COLUMN identity_provider.also IS 'Further rules of linking, [{claim, to}], each tried when the claims of those before are absent.';
 COMMENT ON COLUMN identity_provider.require_claim IS 'A claim that must hold require_value, or a text that begins with it and a semicolon.';
 COMMENT ON COLUMN identity_provider.meant_for IS 'As whom people come in by it; their other roles are not theirs in such a session.';
-COMMENT ON COLUMN identity_provider.strong_acr IS 'Values of the claim acr by which a sign-in is strong where the provider as a whole is not.';
+COMMENT ON COLUMN identity_provider.strong_acr IS 'Values of the claim acr by which a sign-in is strong where not every one is.';
 CREATE TABLE job (
     name text NOT NULL,
     due_at timestamp with time zone NOT NULL,

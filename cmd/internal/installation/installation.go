@@ -57,7 +57,7 @@ func Open(ctx context.Context, s settings.Settings) (*Installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	in.Operator, err = tenancy.OpenOperator(ctx, tenancy.OperatorConfig{DSN: in.DSN, Secret: in.secret, Master: in.master,
+	in.Operator, err = tenancy.OpenOperator(ctx, tenancy.OperatorConfig{DSN: in.DSN, Resolve: settings.Address, Secret: in.secret, Master: in.master,
 		HostSuffix: s.HostSuffix, OperatorHost: s.OperatorHost, Objects: func(ctx context.Context, id tenancy.ID) error { return objects.Prepare(ctx, in.Objects, id) }})
 	if err == nil {
 		err = in.Operator.Init(ctx)
@@ -129,7 +129,7 @@ func (in *Installation) DB(ctx context.Context) (*tenancy.DB, error) {
 	if in.db != nil {
 		return in.db, nil
 	}
-	db, err := tenancy.Open(ctx, tenancy.Config{DSN: in.DSN, Secret: in.secret, MaxConns: in.Settings.MaxConns, PerTenant: in.Settings.PerTenant})
+	db, err := tenancy.Open(ctx, tenancy.Config{DSN: in.DSN, Resolve: settings.Address, Secret: in.secret, MaxConns: in.Settings.MaxConns, PerTenant: in.Settings.PerTenant})
 	in.db = db
 	return db, err
 }

@@ -227,6 +227,31 @@ func (s Settings) Redacted() Settings {
 	return s
 }
 
+// Address resolves the reference to a cluster's address: env:VARIABLE or
+// file:/PATH. Its errors hold no secret.
+func Address(ref string) (string, error) {
+	kind, name, _ := strings.Cut(ref, ":")
+	var dsn string
+	switch kind {
+	case "env":
+		if dsn = os.Getenv(name); dsn == "" {
+			return "", fmt.Errorf("the variable %s is not set; set it to the cluster's URL", name)
+		}
+	case "file":
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return "", fmt.Errorf("read the cluster's URL: %w", err)
+		}
+		dsn = strings.TrimSpace(string(b))
+	default:
+		return "", fmt.Errorf("reference %q is neither env:VARIABLE nor file:/PATH", ref)
+	}
+	if u, err := url.Parse(dsn); err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
+		return "", fmt.Errorf("%s holds no PostgreSQL URL; an example: postgres://digione@db2.example:5432/digione", ref)
+	}
+	return dsn, nil
+}
+
 // Actor is who runs a command when --actor does not say.
 func Actor(given string) string {
 	for _, who := range []string{given, os.Getenv("DIGIONE_ACTOR"), os.Getenv("SUDO_USER")} {

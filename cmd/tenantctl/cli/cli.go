@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"digione/cmd/internal/settings"
+	"digione/cmd/tenantctl/cluster"
 	"digione/cmd/tenantctl/join"
 	"digione/cmd/tenantctl/kit"
 	"digione/cmd/tenantctl/migrate"
@@ -65,7 +66,7 @@ Exit codes: 0 done, 1 failed, 2 usage or cancelled, 3 some tenants failed,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return kit.Usage("%w; see: %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(tenant.New(k), tenant.NewApply(k), tenant.NewPlan(k), join.New(k), roster.New(k), migrate.New(k))
+	root.AddCommand(tenant.New(k), tenant.NewApply(k), tenant.NewPlan(k), join.New(k), roster.New(k), migrate.New(k), cluster.New(k))
 	root.AddCommand(operator.New(k)...)
 	groups(root)
 	return root

@@ -144,7 +144,8 @@ away. A file of an older schema is loaded at its version and migrated.`,
 	f.StringVar(&o.given.BusinessID, "business-id", "", "Y-tunnus")
 	f.StringSliceVar(&o.given.Hosts, "host", nil, "host name (default NEWSLUG.SUFFIX, see --host-suffix)")
 	f.StringVar(&o.given.Ring, "ring", "", "migration ring: canary, early, half or all (default: spread)")
-	f.StringVar(&o.given.Cell, "cell", "", "a cell of the tenant's own, by this name (default: a shared one)")
+	f.StringVar(&o.given.Cell, "cell", "", "a cell by this name, made as the tenant's own (default: a shared one)")
+	f.StringVar(&o.given.Cluster, "cluster", "", "the cluster that the tenant comes to lie on, see: tenantctl cluster list")
 	f.BoolVar(&o.dryRun, "dry-run", false, "check the file and say what would be done, change nothing")
 	return cmd
 }
@@ -211,7 +212,7 @@ func over(s, given tenancy.Spec) tenancy.Spec {
 		to   *string
 		from string
 	}{{&s.NameFi, given.NameFi}, {&s.NameSv, given.NameSv}, {&s.NameEn, given.NameEn}, {&s.MunicipalityCode, given.MunicipalityCode},
-		{&s.BusinessID, given.BusinessID}, {&s.Ring, given.Ring}, {&s.Cell, given.Cell}} {
+		{&s.BusinessID, given.BusinessID}, {&s.Ring, given.Ring}, {&s.Cell, given.Cell}, {&s.Cluster, given.Cluster}} {
 		if f.from != "" {
 			*f.to = f.from
 		}

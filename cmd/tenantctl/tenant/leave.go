@@ -24,46 +24,6 @@ func maybe(k *kit.Kit, cmd *cobra.Command, dry bool, slug string, f func(context
 	return k.Change(cmd.Context(), cmd, slug, run)
 }
 
-func newMove(k *kit.Kit) *cobra.Command {
-	var cell string
-	var dry bool
-	cmd := &cobra.Command{
-		Use: "move TENANT --cell NAME", Short: "Move a tenant to another cell of the same cluster", Args: kit.Exactly("TENANT"),
-		Long: `Move a tenant to another cell, which is made when there is none of that name. No
-row is copied: the tenant's role goes from the old cell's login to the new one's.
-It is served all the time; a process that has not heard of the move is refused
-until it has, 30 seconds at most. Killed anywhere, the same command goes on.`,
-		Example: "  tenantctl tenant move vantaa --cell vantaa\n  tenantctl tenant move vantaa --cell shared-2 --dry-run",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if cell == "" {
-				return kit.Usage("--cell is missing: name the cell to move to")
-			}
-			return maybe(k, cmd, dry, args[0], func(ctx context.Context, in *installation.Installation) error {
-				t, err := kit.Tenant(ctx, in, args[0])
-				if err != nil {
-					return err
-				}
-				v := struct {
-					Tenant string   `json:"tenant"`
-					From   string   `json:"from"`
-					To     string   `json:"to"`
-					Steps  []string `json:"steps"`
-					DryRun bool     `json:"dry_run"`
-				}{t.Slug, t.Cell, cell, tenancy.MoveSteps(), dry}
-				if !dry {
-					if _, err := in.Operator.Move(ctx, t, cell, ticks(k)); err != nil {
-						return err
-					}
-				}
-				return k.Print(v, []string{"TENANT", "FROM", "TO", "STEPS"}, [][]string{{v.Tenant, v.From, v.To, strings.Join(v.Steps, ", ")}})
-			})
-		},
-	}
-	cmd.Flags().StringVar(&cell, "cell", "", "the cell to move to")
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would be done, change nothing")
-	return cmd
-}
-
 func newLeave(k *kit.Kit) *cobra.Command {
 	var reason string
 	var dry bool

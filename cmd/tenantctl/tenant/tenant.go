@@ -57,7 +57,8 @@ on where it stopped; for a tenant that stands it changes nothing.`,
 	f.StringVar(&o.spec.OrganisationOID, "organisation-oid", "", "OID of the provider, 1.2.246.562.10.…")
 	f.StringSliceVar(&o.spec.Hosts, "host", nil, "host name (default SLUG.SUFFIX, see --host-suffix)")
 	f.StringVar(&o.spec.Ring, "ring", "", "migration ring: canary, early, half or all (default: spread)")
-	f.StringVar(&o.spec.Cell, "cell", "", "a cell of the tenant's own, by this name (default: a shared one)")
+	f.StringVar(&o.spec.Cell, "cell", "", "a cell by this name, made as the tenant's own (default: a shared one)")
+	f.StringVar(&o.spec.Cluster, "cluster", "", "the cluster that the tenant comes to lie on, see: tenantctl cluster list")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, change nothing")
 	return cmd
 }
@@ -164,10 +165,10 @@ func (o *createOptions) preview(s tenancy.Spec, existing *tenancy.Tenant) error 
 	return o.Print(p, []string{"TENANT", "ACTION", "STEPS"}, [][]string{{p.Tenant, p.Action, strings.Join(p.Steps, ", ")}})
 }
 
-var head = []string{"SLUG", "STATE", "NAME", "CODE", "CELL", "RING", "VERSION", "HOSTS"}
+var head = []string{"SLUG", "STATE", "NAME", "CODE", "CELL", "CLUSTER", "RING", "VERSION", "HOSTS"}
 
 func row(t tenancy.Tenant) []string {
-	return []string{t.Slug, string(t.State), t.NameFi, t.MunicipalityCode, t.Cell, t.Ring, strconv.FormatInt(t.SchemaVersion, 10), strings.Join(t.Hosts, " ")}
+	return []string{t.Slug, string(t.State), t.NameFi, t.MunicipalityCode, t.Cell, t.Cluster, t.Ring, strconv.FormatInt(t.SchemaVersion, 10), strings.Join(t.Hosts, " ")}
 }
 
 func newList(k *kit.Kit) *cobra.Command {
@@ -203,7 +204,7 @@ func newShow(k *kit.Kit) *cobra.Command {
 				return k.Print(t, []string{"FIELD", "VALUE"}, [][]string{
 					{"id", string(t.ID)}, {"slug", t.Slug}, {"state", string(t.State)}, {"kind", t.Kind}, {"name fi", t.NameFi}, {"name sv", t.NameSv},
 					{"name en", t.NameEn}, {"municipality code", t.MunicipalityCode}, {"business id", t.BusinessID},
-					{"organisation oid", t.OrganisationOID}, {"hosts", strings.Join(t.Hosts, " ")}, {"cell", t.Cell}, {"schema", t.Schema},
+					{"organisation oid", t.OrganisationOID}, {"hosts", strings.Join(t.Hosts, " ")}, {"cell", t.Cell}, {"cluster", t.Cluster}, {"schema", t.Schema},
 					{"ring", t.Ring}, {"schema version", strconv.FormatInt(t.SchemaVersion, 10)}, {"created", t.CreatedAt.Format(time.RFC3339)},
 				})
 			})

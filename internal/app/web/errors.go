@@ -40,6 +40,14 @@ func (r *Router) classify(c *fiber.Ctx, err error) (status int, key string) {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(max(1, int(math.Ceil(busy.RetryAfter.Seconds())))))
 		return fiber.StatusTooManyRequests, "error.busy"
 	}
+	if moving := (*tenancy.MovingError)(nil); errors.As(err, &moving) {
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(moving.RetryAfter.Seconds()))))
+		return fiber.StatusServiceUnavailable, "error.moving"
+	}
+	if errors.Is(err, tenancy.ErrNoCluster) {
+		c.Set(fiber.HeaderRetryAfter, "60")
+		return fiber.StatusServiceUnavailable, "error.unreached"
+	}
 	if errors.Is(err, tenancy.ErrLeaving) {
 		return fiber.StatusForbidden, "error.leaving"
 	}

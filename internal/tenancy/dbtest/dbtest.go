@@ -77,44 +77,52 @@ func New(t testing.TB) *Env {
 
 // Config is how tests reach tenants: every transaction asserts where it stands.
 func Config(dsn string) tenancy.Config {
-	return tenancy.Config{DSN: dsn, Secret: Secret, Assert: true, Patience: 10 * time.Second}
+	return tenancy.Config{DSN: dsn, Resolve: Address, Secret: Secret, Assert: true, Patience: 10 * time.Second}
 }
 
 // OperatorConfig is how tests change structure.
 func OperatorConfig(dsn string) tenancy.OperatorConfig {
-	return tenancy.OperatorConfig{DSN: dsn, Secret: Secret, Master: Master, HostSuffix: "test"}
+	return tenancy.OperatorConfig{DSN: dsn, Resolve: Address, Secret: Secret, Master: Master, HostSuffix: "test"}
 }
 
 // Exec runs SQL as the owner, outside of every tenant.
 func (e *Env) Exec(t testing.TB, sql string) { t.Helper(); exec(t, e.DSN, sql) }
 
-var share struct {
+type shared struct {
 	once sync.Once
 	srv  *embedded.Server
 	dsn  string
 	err  error
 }
 
+// share is the tests' server, and second another one, for tests of clusters.
+var share, second shared
+
 // server starts the tests' PostgreSQL, shared by all packages under test, or
 // uses DIGIONE_TEST_DSN: a URL of a superuser.
 func server(t testing.TB) string {
 	t.Helper()
-	share.once.Do(func() {
-		if share.dsn = os.Getenv("DIGIONE_TEST_DSN"); share.dsn != "" {
+	return share.start(t, os.Getenv("DIGIONE_TEST_DSN"), "")
+}
+
+func (s *shared) start(t testing.TB, given, suffix string) string {
+	t.Helper()
+	s.once.Do(func() {
+		if s.dsn = given; s.dsn != "" {
 			return
 		}
-		dir := filepath.Join(os.TempDir(), fmt.Sprintf("digione-test-%d", os.Getuid()))
+		dir := filepath.Join(os.TempDir(), fmt.Sprintf("digione-test-%d%s", os.Getuid(), suffix))
 		// The share is given back when the process ends; the last one to ask
 		// stops the server (make test does).
-		share.srv, share.err = embedded.Start(context.Background(), dir, embedded.Options{Unsafe: true, Settings: []string{"max_connections=400"}})
-		if share.err == nil {
-			share.dsn = share.srv.DSN()
+		s.srv, s.err = embedded.Start(context.Background(), dir, embedded.Options{Unsafe: true, Settings: []string{"max_connections=400"}})
+		if s.err == nil {
+			s.dsn = s.srv.DSN()
 		}
 	})
-	if share.err != nil {
-		t.Fatalf("no PostgreSQL to test on: %v", share.err)
+	if s.err != nil {
+		t.Fatalf("no PostgreSQL to test on: %v", s.err)
 	}
-	return share.dsn
+	return s.dsn
 }
 
 func fingerprint() string {

@@ -79,6 +79,7 @@ func (s *Service) drill(ctx context.Context, t tenancy.Tenant, d *Drill) ([]Diff
 		return nil, err
 	}
 	spec.MunicipalityCode, spec.BusinessID = "", "" // the tenant's own, in any case
+	spec.Cluster = t.Cluster                        // its rows come to lie nowhere else
 	l := s.load(f)
 	l.Drill = true
 	side, err := s.Operator.Restore(ctx, spec, l, nil)

@@ -87,6 +87,9 @@ func (s *Service) Seal(ctx context.Context, t tenancy.Tenant, actor string, f *F
 	if t.State != tenancy.Leaving && t.State != tenancy.Sealed {
 		return t, fmt.Errorf("tenant %s is %s; run first: tenantctl tenant leave %s --reason \"…\"", t.Slug, t.State, t.Slug)
 	}
+	if err := s.Operator.Settled(ctx, t); err != nil {
+		return t, err
+	}
 	sealed, err := s.sealedWith(ctx, t)
 	if err != nil || sealed != "" {
 		return t, err
