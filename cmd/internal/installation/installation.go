@@ -57,9 +57,7 @@ func Open(ctx context.Context, s settings.Settings) (*Installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	in.Operator, err = tenancy.OpenOperator(ctx, tenancy.OperatorConfig{DSN: in.DSN, Resolve: settings.Address, Secret: in.secret, Master: in.master,
-		HostSuffix: s.HostSuffix, OperatorHost: s.OperatorHost, Objects: func(ctx context.Context, id tenancy.ID) error { return objects.Prepare(ctx, in.Objects, id) }})
-	if err == nil {
+	if in.Operator, err = in.OpenOperator(ctx, nil); err == nil {
 		err = in.Operator.Init(ctx)
 	}
 	if err != nil {
@@ -67,6 +65,15 @@ func Open(ctx context.Context, s settings.Settings) (*Installation, error) {
 		return nil, err
 	}
 	return in, nil
+}
+
+// OpenOperator opens another operator, with tenant migrations of its own where they
+// are not nil: for those who try an upgrade.
+func (in *Installation) OpenOperator(ctx context.Context, migrations fs.FS) (*tenancy.Operator, error) {
+	s := in.Settings
+	return tenancy.OpenOperator(ctx, tenancy.OperatorConfig{DSN: in.DSN, Resolve: settings.Address, Secret: in.secret, Master: in.master,
+		HostSuffix: s.HostSuffix, OperatorHost: s.OperatorHost, Migrations: migrations,
+		Objects: func(ctx context.Context, id tenancy.ID) error { return objects.Prepare(ctx, in.Objects, id) }})
 }
 
 // OpenServing opens what a serving process may use: it never logs in as the
