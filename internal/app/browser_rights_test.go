@@ -110,7 +110,7 @@ func TestRightsBrowser(t *testing.T) {
 	look(t, b, "guardians")
 	block := do(t, b, "block form", chromedp.Evaluate[string](`document.querySelector('form[action$="/esta"]').getAttribute('action')`))
 	fill(block, map[string]string{"syy": "Lähestymiskielto, päätös nähty"})
-	fill(person+"/luovutukset", map[string]string{"viimeinen": do(t, b, "day", chromedp.Evaluate[string](`document.querySelector('#viimeinen').min`)), "syy": "Huoltaja on suostunut tapaamiseen", "yhteystiedot": "1"})
+	fill(person+"/luovutukset", map[string]string{"viimeinen": do(t, b, "day", chromedp.Evaluate[string](`document.querySelector('#luovutus-viimeinen').min`)), "syy": "Huoltaja on suostunut tapaamiseen", "yhteystiedot": "1"})
 	says("guardianship", "Estetty", "Tiedot luovutettiin")
 	do(t, b, "unfold", chromedp.Evaluate[bool](`(() => { document.querySelector('.due details').open = true; return true })()`))
 	look(t, b, "guardians-blocked")

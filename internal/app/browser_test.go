@@ -153,6 +153,9 @@ func browserFor(t *testing.T, long time.Duration, more ...chromedp.ExecAllocator
 	t.Cleanup(cancel)
 	tab, cancel = context.WithTimeout(tab, long)
 	t.Cleanup(cancel)
+	// The first action opens the browser, which then lives as long as that one's context.
+	_, err := chromedp.Run(tab, chromedp.Evaluate[bool](`true`))
+	ok(t, err)
 	return tab
 }
 

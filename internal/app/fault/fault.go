@@ -22,10 +22,9 @@ const (
 )
 
 type fault struct {
-	kind  Kind
-	key   string
-	field string
-	err   error
+	kind Kind
+	key  string
+	err  error
 }
 
 func (f *fault) Error() string { return f.err.Error() }
@@ -34,7 +33,7 @@ func (f *fault) Unwrap() error { return f.err }
 // New returns an error of a kind. key names the sentence in i18n that the user
 // sees; the formatted text is for the log and the CLI.
 func New(kind Kind, key, format string, args ...any) error {
-	return &fault{kind, key, "", fmt.Errorf(format, args...)}
+	return &fault{kind, key, fmt.Errorf(format, args...)}
 }
 
 // KindOf returns the kind of the outermost classified error in the chain, and
@@ -52,22 +51,4 @@ func Key(err error) string {
 		return f.key
 	}
 	return "error.internal"
-}
-
-// At returns an error that names the field of the form that it is about, for the
-// page that shows the form again. Kind and key are those of err.
-func At(field string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &fault{KindOf(err), Key(err), field, err}
-}
-
-// FieldOf returns the field that the outermost classified error names, empty when it
-// names none.
-func FieldOf(err error) string {
-	if f := (*fault)(nil); errors.As(err, &f) {
-		return f.field
-	}
-	return ""
 }

@@ -3,6 +3,8 @@ package web
 import (
 	"html/template"
 	"regexp"
+	"slices"
+	"strings"
 
 	"digione/internal/app/fault"
 )
@@ -24,26 +26,27 @@ func (p *Page) Mend(field, text string) {
 	p.Errors = append(p.Errors, FieldError{field, text})
 }
 
-// MendFault adds the sentence of an error at the field that the error names. Where
-// a page has several forms, prefix tells the one that was sent: see Form.
-func (p *Page) MendFault(prefix string, err error) {
-	field := fault.FieldOf(err)
-	if field != "" && prefix != "" {
-		field = prefix + "-" + field
-	}
-	p.Mend(field, p.Lang.T(fault.Key(err)))
-}
-
-// formField names the form that was sent, on pages with several of a kind.
+// formField names the form that was sent, on pages with several of a kind: the ids
+// of its fields begin with it.
 const formField = "lomake"
 
-// FormPrefix is the prefix of the ids of the fields in the form that was sent, as its
-// hidden field lomake says it; empty where the page's forms have none.
-func (rq *Request) FormPrefix() string {
-	if p := rq.Form(formField); fieldID.MatchString(p) {
-		return p
+// MendFault adds the sentence of an error, nothing without one. at says which field
+// an error's key is about, by the field's name.
+func (rq *Request) MendFault(p *Page, err error, at map[string]string) {
+	if err == nil {
+		return
 	}
-	return ""
+	key := fault.Key(err)
+	field, form := at[key], rq.Form(formField)
+	if field != "" && fieldID.MatchString(form) {
+		field = form + "-" + field
+	}
+	p.Mend(field, rq.Lang.T(key))
+}
+
+// MendsIn says whether something is to be mended in the form whose ids begin so.
+func (p Page) MendsIn(form string) bool {
+	return slices.ContainsFunc(p.Errors, func(e FieldError) bool { return strings.HasPrefix(e.Field, form+"-") })
 }
 
 // ErrorAt is what is to be mended in a field, nil when nothing is.

@@ -93,10 +93,10 @@ type Page struct {
 	Role      string // what they are here, in words
 	Nav       []Link
 	Langs     []Link
-	CSRF      string // for the hidden field of forms
-	Visit     string // who is on a support visit, why and until when, in words
-	Flash     string // what just happened, in words
-	FlashTone string // success, or info where nothing was done
+	CSRF      string       // for the hidden field of forms
+	Visit     string       // who is on a support visit, why and until when, in words
+	Flash     string       // what just happened, in words
+	FlashTone string       // success, or info where nothing was done
 	Errors    []FieldError // what is to be mended in a form, see Mend
 	RequestID string
 	Status    int // 0 on ordinary pages
