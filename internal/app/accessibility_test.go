@@ -39,7 +39,7 @@ const (
 	tooWide   = `Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)`
 	wideText  = `(() => { const s = new CSSStyleSheet(); s.replaceSync('* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important } p { margin-bottom: 2em !important }'); window.spaced = s; document.adoptedStyleSheets = [s]; return ` + tooWide + ` })()`
 	plainText = `(() => { document.adoptedStyleSheets = []; return true })()`
-	small     = `[...document.querySelectorAll('button, select, textarea, summary, input:not([type=hidden]), .ds-button, header a, nav a, footer a, tbody th a')].filter(e => e.checkVisibility({visibilityProperty: true}) && !e.closest('.ds-skip-link')).map(e => [e, (e.closest('label.tick, .tick') || e).getBoundingClientRect()]).filter(([e, r]) => r.width > 0 && (r.height < 43.5 || r.width < 23.5)).map(([e, r]) => Math.round(r.width) + '×' + Math.round(r.height) + ' ' + e.outerHTML.slice(0, 90))`
+	small     = `[...document.querySelectorAll('button, select, textarea, summary, input:not([type=hidden]), .ds-button, header a, nav a, footer a, tbody th a')].filter(e => e.checkVisibility({visibilityProperty: true}) && !e.closest('.ds-skip-link') && !e.disabled).map(e => [e, (e.closest('label.tick, .tick') || e).getBoundingClientRect()]).filter(([e, r]) => r.width > 0 && (r.height < 43.5 || r.width < 23.5)).map(([e, r]) => Math.round(r.width) + '×' + Math.round(r.height) + ' ' + e.outerHTML.slice(0, 90))`
 )
 
 // view is how a page is looked at.

@@ -2,6 +2,8 @@
 // scripts the tables stand in the order that the page gave them.
 "use strict";
 const words = document.currentScript.dataset;
+// There the rows are cards, and the headings are for screen readers alone.
+const phone = matchMedia("(max-width: 37.5rem)");
 const value = (cell) => {
   const text = cell.textContent.trim();
   const day = text.match(/^(\d{1,2})\.(\d{1,2})\.(\d{4})(?: \D*(\d{1,2})\.(\d{2}))?/);
@@ -25,6 +27,8 @@ function sortable(table) {
     button.className = "sort";
     button.append(...head.childNodes);
     head.append(button);
+    button.disabled = phone.matches;
+    phone.addEventListener("change", () => { button.disabled = phone.matches; });
     button.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") === "ascending";
       for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
