@@ -58,7 +58,7 @@ func TestRightsBrowser(t *testing.T) {
 		}
 		js.WriteString("f.requestSubmit(); return true })()")
 		do(t, b, "send "+form, chromedp.Evaluate[bool](js.String()))
-		do(t, b, "said", chromedp.WaitVisible(`.flash`))
+		do(t, b, "said", chromedp.WaitVisible(`.flash, .mend`))
 	}
 	says := func(where string, words ...string) {
 		t.Helper()

@@ -75,5 +75,6 @@ func (p Page) Bad(field string, described ...string) template.HTMLAttr {
 	if ids == "" {
 		return ""
 	}
+	//nolint:gosec // the ids are escaped
 	return template.HTMLAttr(`aria-describedby="` + template.HTMLEscapeString(ids) + `"` + invalid)
 }
