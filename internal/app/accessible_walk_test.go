@@ -36,6 +36,7 @@ func TestWithoutScripts(t *testing.T) {
 	do(t, b, "search", chromedp.SendKeys(`#nimi`, w.cast.Learner.FamilyName+kb.Enter))
 	do(t, b, "hits", chromedp.WaitVisible(`main .rows caption`))
 	do(t, b, "person", chromedp.Click(`main .rows tbody a`))
+	do(t, b, "person shown", chromedp.WaitVisible(`main dl.facts`))
 	do(t, b, "rights", chromedp.Navigate(w.at("alpha", "/oikeudet")))
 	do(t, b, "unit", chromedp.Click(`main tbody a`))
 	do(t, b, "username", chromedp.SendKeys(`#tunnus`, "eiketaan"))
