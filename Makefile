@@ -32,9 +32,10 @@ run: setup build ## run everything on embedded defaults, with demo municipalitie
 test: tools format vet lint docs-check unit ## run all that CI runs
 
 .PHONY: tools
-tools: setup $(LINT) ## install what the tests need (PostgreSQL, Chromium, versitygw, linters)
-	@scripts/setup chromium gcc
+tools: setup $(LINT) ## install what the tests need (PostgreSQL, Chromium, versitygw, axe-core, linters)
+	@scripts/setup chromium gcc npm
 	@scripts/versitygw $(TOOLS)
+	@scripts/axe $(TOOLS)
 
 $(LINT):
 	@mkdir -p $(TOOLS)
@@ -76,6 +77,14 @@ snapshot: ## write schemas/tenant/schema.sql anew from the migrations
 golden: snapshot docs ## write all golden files anew
 	$(GO) test ./internal/app -run TestRoutes -update
 	$(GO) test ./internal/app/roster/oneroster -update
+
+.PHONY: accessibility
+accessibility: tools ## judge every page by WCAG 2.2 AA in all languages, widths and colours; writes what the statement says
+	DIGIONE_ACCESSIBILITY=full $(GO) test ./internal/app -run TestAccessibility -count 1 -timeout 45m
+
+.PHONY: tour
+tour: tools ## write docs/tour.md and its pictures anew
+	DIGIONE_TOUR=$(CURDIR)/docs $(GO) test ./internal/app -run TestTour -count 1 -timeout 20m
 
 .PHONY: pitr
 pitr: setup ## show a restore of one tenant to a moment, from a base backup and WAL

@@ -24,6 +24,7 @@ import (
 	"digione/internal/app/people"
 	"digione/internal/app/rights"
 	"digione/internal/app/roster"
+	"digione/internal/app/statement"
 	"digione/internal/app/support"
 	"digione/internal/app/web"
 	"digione/internal/app/web/metrics"
@@ -85,9 +86,11 @@ func New(cfg Config) *App {
 	onboarding.Routes(r, cfg.DB, process, evidence)
 	support.Routes(r, visits)
 	oversight.Routes(r, cfg.DB)
+	statement.Routes(r)
 	site := operators.New(operators.Config{DB: cfg.DB, Host: cfg.Operators.Host, Issuer: cfg.Operators.Issuer, ClientID: cfg.Operators.ClientID,
 		Secret: cfg.Operators.Secret, TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies, Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: m.Observe})
 	onboarding.Desk(site, cfg.DB, process, evidence)
+	statement.Routes(site.Router)
 	if cfg.Operators.Host != "" {
 		r.Beside(site.Router)
 	}

@@ -58,7 +58,7 @@ func TestRightsBrowser(t *testing.T) {
 		}
 		js.WriteString("f.requestSubmit(); return true })()")
 		do(t, b, "send "+form, chromedp.Evaluate[bool](js.String()))
-		do(t, b, "said", chromedp.WaitVisible(`.flash`))
+		do(t, b, "said", chromedp.WaitVisible(`.flash, .mend`))
 	}
 	says := func(where string, words ...string) {
 		t.Helper()
@@ -110,7 +110,7 @@ func TestRightsBrowser(t *testing.T) {
 	look(t, b, "guardians")
 	block := do(t, b, "block form", chromedp.Evaluate[string](`document.querySelector('form[action$="/esta"]').getAttribute('action')`))
 	fill(block, map[string]string{"syy": "Lähestymiskielto, päätös nähty"})
-	fill(person+"/luovutukset", map[string]string{"viimeinen": do(t, b, "day", chromedp.Evaluate[string](`document.querySelector('#viimeinen').min`)), "syy": "Huoltaja on suostunut tapaamiseen", "yhteystiedot": "1"})
+	fill(person+"/luovutukset", map[string]string{"viimeinen": do(t, b, "day", chromedp.Evaluate[string](`document.querySelector('#luovutus-viimeinen').min`)), "syy": "Huoltaja on suostunut tapaamiseen", "yhteystiedot": "1"})
 	says("guardianship", "Estetty", "Tiedot luovutettiin")
 	do(t, b, "unfold", chromedp.Evaluate[bool](`(() => { document.querySelector('.due details').open = true; return true })()`))
 	look(t, b, "guardians-blocked")

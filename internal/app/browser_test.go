@@ -33,6 +33,7 @@ import (
 // the importer, a sign-in provider, a listener, and a browser before it.
 type town struct {
 	env   *dbtest.Env
+	app   *app.App
 	alpha tenancy.Tenant
 	addr  string
 	port  int
@@ -76,6 +77,7 @@ func newTown(t *testing.T) *town {
 		Operators: app.Operators{Host: "operator.test", Issuer: issuer, ClientID: "ops", Secret: "s"}})
 	go func() { _ = a.Router.Serve(l) }()
 	t.Cleanup(func() { _ = a.Router.Shutdown(ctx) })
+	w.app = a
 	return w
 }
 
@@ -137,6 +139,11 @@ func signIn(t *testing.T, e *dbtest.Env, alpha tenancy.Tenant, w *town, svc *ros
 // browser opens a Chromium of the test's own.
 func browser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
+	return browserFor(t, 90*time.Second, more...)
+}
+
+func browserFor(t *testing.T, long time.Duration, more ...chromedp.ExecAllocatorOption) context.Context {
+	t.Helper()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("accept-lang", "fi"), chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"), chromedp.UserDataDir(t.TempDir()))
@@ -144,14 +151,19 @@ func browser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context
 	t.Cleanup(cancel)
 	tab, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(cancel)
-	tab, cancel = context.WithTimeout(tab, 90*time.Second)
+	tab, cancel = context.WithTimeout(tab, long)
 	t.Cleanup(cancel)
+	// The first action opens the browser, which then lives as long as that one's context.
+	_, err := chromedp.Run(tab, chromedp.Evaluate[bool](`true`))
+	ok(t, err)
 	return tab
 }
 
 func do[T any](t *testing.T, ctx context.Context, what string, a chromedp.Action[T]) T {
 	t.Helper()
-	v, err := chromedp.Run(ctx, a)
+	short, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	v, err := chromedp.Run(short, a)
 	if err != nil {
 		t.Fatalf("%s: %v; is Chromium installed? make tools", what, err)
 	}

@@ -77,7 +77,6 @@ func (h handlers) list(c *fiber.Ctx, rq *web.Request) error {
 type ComparePage struct {
 	web.Page
 	A, B   Side
-	Wrong  string
 	Reason string
 }
 
@@ -85,7 +84,7 @@ type ComparePage struct {
 func (p ComparePage) Sides() []Side { return []Side{p.A, p.B} }
 
 func (h handlers) compare(_ *fiber.Ctx, rq *web.Request) error {
-	return h.show(rq, fiber.StatusOK, "")
+	return h.show(rq, fiber.StatusOK, nil)
 }
 
 func pair(rq *web.Request) (a, b uuid.UUID, err error) {
@@ -110,8 +109,8 @@ func (h handlers) sides(tx tenancy.Read, rq *web.Request) (a, b Side, err error)
 	return a, b, err
 }
 
-func (h handlers) show(rq *web.Request, status int, wrong string) error {
-	page := ComparePage{Wrong: wrong}
+func (h handlers) show(rq *web.Request, status int, wrong error) error {
+	page := ComparePage{}
 	err := h.db.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) (err error) {
 		if page.A, page.B, err = h.sides(tx.Read, rq); err != nil {
 			return err
@@ -125,6 +124,7 @@ func (h handlers) show(rq *web.Request, status int, wrong string) error {
 	inWords(rq.Lang, page.B.Roles)
 	page.Reason, _ = rq.Sentence("syy", 0, 500)
 	page.Page = rq.Page("merge.title")
+	rq.MendFault(&page.Page, wrong, map[string]string{"people.reason.wrong": "syy", "merge.wrong.choice": "keep-0"})
 	return rq.RenderStatus(status, pages["compare"], page)
 }
 
@@ -170,7 +170,7 @@ func (h handlers) decide(c *fiber.Ctx, rq *web.Request) error {
 		return events(tx, rq, d.Reason, err, kept, gone)
 	})
 	if err != nil && fault.KindOf(err) == fault.Invalid {
-		return h.show(rq, fiber.StatusUnprocessableEntity, rq.Lang.T(fault.Key(err)))
+		return h.show(rq, fiber.StatusUnprocessableEntity, err)
 	}
 	if err != nil {
 		return err

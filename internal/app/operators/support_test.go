@@ -150,7 +150,7 @@ func TestSupportVisit(t *testing.T) {
 	}
 	// The municipality reads of it at once, in three languages; the twin does not.
 	w.check(w.env.DB.Refresh(t.Context()))
-	for lang, says := range map[string]string{"fi": "4 katselua, eri henkilöitä 2", "sv": "4 visningar, olika personer 2", "en": "4 views, different persons 2"} {
+	for lang, says := range map[string]string{"fi": "4 katselua, eri henkilöitä 2", "sv": "4 visningar, olika personer 2", "en": "4 views, different people 2"} {
 		admin.cookies["lang"] = lang
 		doc := admin.get(alpha, "/tuki").doc(t)
 		for _, want := range []string{says, "Nimi paula", why} {

@@ -168,7 +168,6 @@ type OverseenPage struct {
 	Open, Done []Alarm
 	Head       *seal.Head
 	Hash, Key  string
-	Wrong      string // what is wrong with the form
 	WrongAt    uuid.UUID
 	Text       string
 }
@@ -179,6 +178,9 @@ func (h handlers) overseen(_ *fiber.Ctx, rq *web.Request) error {
 
 func (h handlers) desk(rq *web.Request, page OverseenPage, status int) error {
 	page.Page = rq.Page("oversight.title")
+	if status == fiber.StatusUnprocessableEntity {
+		page.Mend("r-"+page.WrongAt.String(), rq.Lang.T("oversight.review.wrong"))
+	}
 	err := h.db.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) error {
 		list, err := alarms(rq.Ctx, tx)
 		if err != nil {
@@ -220,7 +222,7 @@ func (h handlers) review(c *fiber.Ctx, rq *web.Request) error {
 	}
 	text := strings.TrimSpace(rq.Form("selvitys"))
 	if n := utf8.RuneCountInString(text); n < 5 || n > longestReview {
-		return h.desk(rq, OverseenPage{Wrong: rq.Lang.T("oversight.review.wrong"), WrongAt: id, Text: text}, fiber.StatusUnprocessableEntity)
+		return h.desk(rq, OverseenPage{WrongAt: id, Text: text}, fiber.StatusUnprocessableEntity)
 	}
 	var done bool
 	err = h.db.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) (err error) {

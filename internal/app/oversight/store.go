@@ -110,8 +110,8 @@ func markTold(ctx context.Context, tx tenancy.Write, ids []uuid.UUID, now time.T
 }
 
 const sqlAlarms = `
-select a.id, a.actor, coalesce(p.call_name || ' ' || p.family_name, ''), a.actor_kind, a.first_at, a.last_at, a.persons, a.usual, a.allowed, a.told_at, a.reviewed_at,
-       a.review, coalesce(r.call_name || ' ' || r.family_name, '')
+select a.id, a.actor, coalesce(coalesce(nullif(p.call_name, ''), split_part(p.given_names, ' ', 1)) || ' ' || p.family_name, ''), a.actor_kind, a.first_at, a.last_at, a.persons, a.usual, a.allowed, a.told_at, a.reviewed_at,
+       a.review, coalesce(coalesce(nullif(r.call_name, ''), split_part(r.given_names, ' ', 1)) || ' ' || r.family_name, '')
   from audit_alarm a
   left join person p on p.id = a.actor
   left join person r on r.id = a.reviewed_by
@@ -137,7 +137,7 @@ func review(ctx context.Context, tx tenancy.Write, id, by uuid.UUID, text string
 	return tag.RowsAffected() == 1, err
 }
 
-const sqlNames = `select p.id, p.call_name || ' ' || p.family_name from person p where p.id = any(@ids) order by p.id limit 50`
+const sqlNames = `select p.id, coalesce(nullif(p.call_name, ''), split_part(p.given_names, ' ', 1)) || ' ' || p.family_name from person p where p.id = any(@ids) order by p.id limit 50`
 
 func names(ctx context.Context, tx tenancy.Read, ids []uuid.UUID) (map[uuid.UUID]string, error) {
 	rows, err := tx.Query(ctx, sqlNames, pgx.StrictNamedArgs{"ids": ids})

@@ -169,7 +169,6 @@ func (p *PersonPage) hide(l i18n.Lang, roles []RoleAt) {
 type SearchPage struct {
 	web.Page
 	Query string
-	Wrong string
 	Asked bool
 	More  bool
 	Hits  []HitLine
@@ -191,7 +190,7 @@ func (h handlers) search(_ *fiber.Ctx, rq *web.Request) error {
 	page := SearchPage{Page: rq.Page("people.search.title"), Query: strings.TrimSpace(rq.Form("nimi"))}
 	like, ok := Patterns(page.Query)
 	if !ok || len(page.Query) > 100 || !utf8.ValidString(page.Query) || strings.ContainsRune(page.Query, 0) {
-		page.Wrong = rq.Lang.T("people.search.short")
+		page.Mend("nimi", rq.Lang.T("people.search.short"))
 		if !utf8.ValidString(page.Query) || len(page.Query) > 100 {
 			page.Query = ""
 		}

@@ -38,8 +38,13 @@ type GuardiansPage struct {
 	Recipients  []Recipient
 	Disclosures []Disclosure
 	Latest      time.Time // a disclosure's last day at most
-	Wrong       string    // what was wrong with what was sent
 	Sent        map[string]string
+}
+
+// guardianFields are the fields that errors are about.
+var guardianFields = map[string]string{
+	"people.reason.wrong": "syy", "people.username.wrong": "tunnus", "people.guardians.wrong.self": "tunnus",
+	"people.guardians.wrong.days": "alkaa", "people.disclose.wrong.days": "viimeinen", "people.disclose.wrong.who": "kenelle", "people.disclose.wrong.twice": "kenelle",
 }
 
 // Iso writes a day as date fields hold it.
@@ -52,15 +57,15 @@ func (p GuardiansPage) Source(g Guardianship) string {
 }
 
 func (h handlers) guardians(_ *fiber.Ctx, rq *web.Request) error {
-	return h.showGuardians(rq, fiber.StatusOK, "")
+	return h.showGuardians(rq, fiber.StatusOK, nil)
 }
 
-func (h handlers) showGuardians(rq *web.Request, status int, wrong string) error {
+func (h handlers) showGuardians(rq *web.Request, status int, wrong error) error {
 	id, err := rq.ParamID("person")
 	if err != nil {
 		return err
 	}
-	page := GuardiansPage{Kinds: Kinds, Today: rq.Today(), Latest: rq.Today().AddDate(0, 0, discloseDays), Wrong: wrong, Sent: map[string]string{}}
+	page := GuardiansPage{Kinds: Kinds, Today: rq.Today(), Latest: rq.Today().AddDate(0, 0, discloseDays), Sent: map[string]string{}}
 	err = h.db.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) (err error) {
 		if page.Person, err = Get(rq.Ctx, tx.Read, rq.Actor, authz.PersonManage, id, rq.Today()); err != nil {
 			return err
@@ -86,7 +91,7 @@ func (h handlers) showGuardians(rq *web.Request, status int, wrong string) error
 		return err
 	}
 	page.Mark = page.Person.Protected
-	if wrong != "" {
+	if wrong != nil && rq.Form("lomake") == "" {
 		for _, f := range []string{"tunnus", "laji", "alkaa", "paattyy", "syy"} {
 			if s, ok := rq.Sentence(f, 0, 500); ok {
 				page.Sent[f] = s
@@ -94,6 +99,7 @@ func (h handlers) showGuardians(rq *web.Request, status int, wrong string) error
 		}
 	}
 	page.Page = rq.Page("people.manage.title")
+	rq.MendFault(&page.Page, wrong, guardianFields)
 	return rq.RenderStatus(status, pages["guardians"], page)
 }
 
@@ -132,7 +138,7 @@ func (h handlers) decide(do decision) web.Handler {
 		})
 		if kind := fault.KindOf(err); err != nil && (kind == fault.Invalid || kind == fault.Conflict) && !errors.Is(err, tenancy.ErrLeaving) {
 			status := map[fault.Kind]int{fault.Invalid: fiber.StatusUnprocessableEntity, fault.Conflict: fiber.StatusConflict}[kind]
-			return h.showGuardians(rq, status, rq.Lang.T(fault.Key(err)))
+			return h.showGuardians(rq, status, err)
 		}
 		if err != nil {
 			return err

@@ -78,7 +78,6 @@ type UnitPage struct {
 	Hand   []RightRow
 	Roster []RightRow
 	Today  time.Time
-	Wrong  string
 	Sent   map[string]string
 }
 
@@ -89,15 +88,21 @@ func (UnitPage) Iso(t time.Time) string { return t.Format(time.DateOnly) }
 func (p UnitPage) RoleName(r authz.Role) string { return p.T("role." + string(r)) }
 
 func (h handlers) unit(_ *fiber.Ctx, rq *web.Request) error {
-	return h.show(rq, fiber.StatusOK, "")
+	return h.show(rq, fiber.StatusOK, nil)
 }
 
-func (h handlers) show(rq *web.Request, status int, wrong string) error {
+// rightFields are the fields that errors are about.
+var rightFields = map[string]string{
+	"rights.wrong.reason": "syy", "rights.wrong.role": "rooli", "rights.wrong.group": "ryhma", "rights.wrong.days": "alkaa",
+	"rights.wrong.end": "viimeinen", "rights.wrong.twice": "tunnus", "rights.wrong.self": "tunnus", "people.username.wrong": "tunnus",
+}
+
+func (h handlers) show(rq *web.Request, status int, wrong error) error {
 	id, err := rq.ParamID("unit")
 	if err != nil {
 		return err
 	}
-	page := UnitPage{Today: rq.Today(), Wrong: wrong, Sent: map[string]string{}}
+	page := UnitPage{Today: rq.Today(), Sent: map[string]string{}}
 	err = h.db.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) (err error) {
 		if page.Unit, err = GetUnit(rq.Ctx, tx.Read, rq.Actor.Reach(authz.RightsRead), id, rq.Today()); err != nil {
 			return err
@@ -121,7 +126,7 @@ func (h handlers) show(rq *web.Request, status int, wrong string) error {
 	if err != nil {
 		return err
 	}
-	if wrong != "" {
+	if wrong != nil && rq.Form("lomake") == "" {
 		for _, f := range []string{"tunnus", "rooli", "ryhma", "alkaa", "viimeinen", "syy"} {
 			if s, ok := rq.Sentence(f, 0, 500); ok {
 				page.Sent[f] = s
@@ -129,6 +134,7 @@ func (h handlers) show(rq *web.Request, status int, wrong string) error {
 		}
 	}
 	page.Page = rq.Page("rights.title")
+	rq.MendFault(&page.Page, wrong, rightFields)
 	for _, rows := range [][]RightRow{page.Hand, page.Roster} {
 		for i, r := range rows {
 			if rows[i].Role = r.Word; r.Role != "" {
@@ -182,7 +188,7 @@ func (h handlers) change(c *fiber.Ctx, rq *web.Request, flash string, do func(tx
 		return audit.Viewed(rq.Ctx, tx, rq.Decided(why, audit.Person, person))
 	})
 	if err != nil && fault.KindOf(err) == fault.Invalid {
-		return h.show(rq, fiber.StatusUnprocessableEntity, rq.Lang.T(fault.Key(err)))
+		return h.show(rq, fiber.StatusUnprocessableEntity, err)
 	}
 	if err != nil {
 		return err

@@ -15,7 +15,6 @@ import (
 type PrivacyPage struct {
 	web.Page
 	Query, Reason string
-	Wrong         string
 	Asked         bool
 	Hits          []people.HitLine
 }
@@ -34,7 +33,11 @@ func (h handlers) search(_ *fiber.Ctx, rq *web.Request) error {
 	page.Reason, okWhy = reason(rq)
 	like, okLike := people.Patterns(page.Query)
 	if !okName || !okLike || !okWhy {
-		page.Wrong = rq.Lang.T("rights.privacy.wrong")
+		field := "syy"
+		if !okName || !okLike {
+			field = "nimi"
+		}
+		page.Mend(field, rq.Lang.T("rights.privacy.wrong"))
 		return rq.RenderStatus(fiber.StatusUnprocessableEntity, pages["privacy"], page)
 	}
 	var hits []people.Hit

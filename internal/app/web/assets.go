@@ -59,6 +59,7 @@ var loadAssets = sync.OnceValue(func() *assets {
 	hashed := a.add("inter.woff2", font)
 	a.add("live.js", mustRead("static/live.js"))
 	a.add("passkey.js", mustRead("static/passkey.js"))
+	a.add("table.js", mustRead("static/table.js"))
 	a.add("upload.js", mustRead("static/upload.js"))
 	a.add("mark.svg", mustRead("static/mark.svg"))
 	css := []byte("@layer ds.theme, ds.base, ds.components;\n")
@@ -135,4 +136,14 @@ func (r *Router) asset(c *fiber.Ctx) error {
 		return c.Send(gz)
 	}
 	return c.Send(f.raw)
+}
+
+// Look is a mark of the layout and the styles: it changes when they do.
+func Look() string {
+	layout, err := fs.ReadFile(coreFiles, "templates/layout.html")
+	if err != nil {
+		panic(err)
+	}
+	sum := sha256.Sum256(append(layout, loadAssets().byName["digione.css"]...))
+	return hex.EncodeToString(sum[:6])
 }

@@ -108,10 +108,12 @@ type ErrorPage struct {
 	Page
 	Message string
 	Home    bool // whether there is a front page to go to
+	Wait    int  // seconds until another try is worth it, 0 when nobody knows
 }
 
 func (r *Router) errorPage(c *fiber.Ctx, rq *Request, status int, key string) error {
 	page := ErrorPage{Page: rq.Page("error.title"), Message: rq.Lang.T(key), Home: rq.Tenant.ID != "" || rq.router.cfg.Site != nil}
 	page.Status = status
+	page.Wait, _ = strconv.Atoi(c.GetRespHeader(fiber.HeaderRetryAfter)) // ours, or absent
 	return rq.RenderStatus(status, corePages["error"], page)
 }

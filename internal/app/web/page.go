@@ -29,7 +29,7 @@ var corePages = Pages(coreFiles)
 // broken template: the files are part of the program. more are shared parts that
 // other features lend.
 func Pages(files fs.FS, more ...fs.FS) map[string]*template.Template {
-	layout := template.Must(template.ParseFS(coreFiles, "templates/layout.html"))
+	layout := template.Must(template.ParseFS(coreFiles, "templates/layout.html", "templates/part_form.html"))
 	names, err := fs.Glob(files, "templates/*.html")
 	if err != nil {
 		panic(err)
@@ -93,10 +93,11 @@ type Page struct {
 	Role      string // what they are here, in words
 	Nav       []Link
 	Langs     []Link
-	CSRF      string // for the hidden field of forms
-	Visit     string // who is on a support visit, why and until when, in words
-	Flash     string // what just happened, in words
-	FlashTone string // success, or info where nothing was done
+	CSRF      string       // for the hidden field of forms
+	Visit     string       // who is on a support visit, why and until when, in words
+	Flash     string       // what just happened, in words
+	FlashTone string       // success, or info where nothing was done
+	Errors    []FieldError // what is to be mended in a form, see Mend
 	RequestID string
 	Status    int // 0 on ordinary pages
 	assets    *assets

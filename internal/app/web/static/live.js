@@ -11,7 +11,10 @@ async function look() {
   if (!page.ok) return;
   const fresh = new DOMParser().parseFromString(await page.text(), "text/html").getElementById(now.id);
   if (page.redirected || !fresh || !fresh.dataset.ask) location.reload();
-  else now.replaceWith(fresh);
+  else {
+    now.replaceWith(fresh);
+    document.dispatchEvent(new Event("fresh"));
+  }
 }
 function again() {
   const now = part();
