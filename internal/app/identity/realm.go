@@ -139,7 +139,7 @@ func (t tenants) Enter(rq *web.Request, p Provider, who Proof) (token string, ex
 				return err
 			}
 		}
-		if token, expires, err = t.Sessions.begin(rq.Ctx, tx, a, entered{p.strong(who.Claims), rq.Device()}, rq.Now); err != nil {
+		if token, expires, err = t.Sessions.begin(rq.Ctx, tx, a, entered{p.StrongBy(who.Claims), rq.Device()}, rq.Now); err != nil {
 			return err
 		}
 		return audit.Viewed(rq.Ctx, tx, event(rq, signedIn, person, ""))
@@ -163,8 +163,8 @@ func (t tenants) Mark(rq *web.Request, token string) (string, error) {
 }
 
 func (t tenants) Leave(rq *web.Request) error {
-	if rq.Session.Support != nil {
-		return t.LeaveSupport(rq)
+	if rq.Session.Leave != nil {
+		return rq.Session.Leave(rq)
 	}
 	return t.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
 		if err := deleteSession(rq.Ctx, tx, rq.SessionToken()); err != nil {
