@@ -58,7 +58,7 @@ func Open(ctx context.Context, s settings.Settings) (*Installation, error) {
 		return nil, err
 	}
 	in.Operator, err = tenancy.OpenOperator(ctx, tenancy.OperatorConfig{DSN: in.DSN, Resolve: settings.Address, Secret: in.secret, Master: in.master,
-		HostSuffix: s.HostSuffix, OperatorHost: s.OperatorHost, Objects: func(ctx context.Context, id tenancy.ID) error { return objects.Prepare(ctx, in.Objects, id) }})
+		HostSuffix: s.HostSuffix, OperatorHost: s.OperatorHost, FamilyHost: s.FamilyHost, Objects: func(ctx context.Context, id tenancy.ID) error { return objects.Prepare(ctx, in.Objects, id) }})
 	if err == nil {
 		err = in.Operator.Init(ctx)
 	}

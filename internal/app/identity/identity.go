@@ -215,8 +215,8 @@ func (l Limits) withDefaults() Limits {
 
 // Actions in audit events; their reasons are the codes of refusals.
 const (
-	signedIn  = "session.start"
-	signedOut = "session.end"
+	SignedIn  = "session.start"
+	SignedOut = "session.end"
 	turnedOut = "session.refused"
 
 	endedElsewhere = "session.ended" // from another device; the reason is the session's id

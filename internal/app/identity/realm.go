@@ -142,7 +142,7 @@ func (t tenants) Enter(rq *web.Request, p Provider, who Proof) (token string, ex
 		if token, expires, err = t.Sessions.begin(rq.Ctx, tx, a, entered{p.StrongBy(who.Claims), rq.Device()}, rq.Now); err != nil {
 			return err
 		}
-		return audit.Viewed(rq.Ctx, tx, event(rq, signedIn, person, ""))
+		return audit.Viewed(rq.Ctx, tx, event(rq, SignedIn, person, ""))
 	}, tenancy.Trace())
 	return token, expires, err
 }
@@ -170,7 +170,7 @@ func (t tenants) Leave(rq *web.Request) error {
 		if err := deleteSession(rq.Ctx, tx, rq.SessionToken()); err != nil {
 			return err
 		}
-		return audit.Viewed(rq.Ctx, tx, event(rq, signedOut, rq.Actor.Person, ""))
+		return audit.Viewed(rq.Ctx, tx, event(rq, SignedOut, rq.Actor.Person, ""))
 	}, tenancy.Trace())
 }
 

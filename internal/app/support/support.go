@@ -65,7 +65,7 @@ func (s Sessions) Find(ctx context.Context, tenant tenancy.ID, token string, now
 	return web.Session{
 		Strong: true, // as operators sign in
 		Actor:  authz.Actor{Person: f.Operator, Grants: []authz.Grant{{Role: authz.Support}}}, Name: f.OperatorName, CSRF: f.CSRF,
-		Leave: s.leave,
+		Leave:   s.leave,
 		Support: &web.Support{Grant: f.ID, Reason: f.Reason, Until: f.EndsAt, Note: func(rq *web.Request) error { return s.note(rq, rq.Seen(audit.Page)) }},
 	}, true, nil
 }
