@@ -252,9 +252,9 @@ func welcome(in *installation.Installation, db *tenancy.DB, p ports, empty bool)
 	for _, u := range operatorUsers {
 		fmt.Fprintf(&b, "      %-24s %-20s %s\n", u.Username, u.Note, u.Name)
 	}
-	if !empty {
-		fmt.Fprintf(&b, "  http://%s:%d\n", in.Settings.FamilyHost, p.app)
-		for _, u := range familyUsers() {
+	fmt.Fprintf(&b, "  http://%s:%d\n", in.Settings.FamilyHost, p.app)
+	for _, u := range familyUsers() {
+		if !empty {
 			fmt.Fprintf(&b, "      %-24s %-20s %s\n", u.Username, u.Note, u.Name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"digione/internal/app/authz"
 	"digione/internal/app/fault"
+	"digione/internal/app/i18n"
 	"digione/internal/app/identity"
 	"digione/internal/app/web"
 	"digione/internal/tenancy"
@@ -108,7 +109,7 @@ func (s *Site) front(_ *fiber.Ctx, rq *web.Request) error {
 
 func (s *Site) town(rq *web.Request, l tenancy.FamilyLink) Town {
 	t, _ := s.cfg.DB.ByID(l.Tenant)
-	return Town{Name: t.Name(string(rq.Lang)), Path: goPath + "/" + l.ID.String(), UndoPath: townsPath + "/" + l.ID.String() + "/irrota", Since: l.CreatedAt}
+	return Town{Name: t.Name(string(rq.Lang)), Path: goPath + "/" + l.ID.String(), UndoPath: townsPath + "/" + l.ID.String() + "/irrota", Since: i18n.Day(l.CreatedAt)}
 }
 
 // Choice is a municipality that can be tied.
