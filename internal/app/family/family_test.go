@@ -277,3 +277,22 @@ func TestNothingIsKept(t *testing.T) {
 		}
 	}
 }
+
+// With the keys of a tenant goes who was a guardian there.
+func TestErasedTenant(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.browser().signIn("maija").tie("maija", "alpha", "beta")
+	beta, _ := w.env.DB.ByID(dbtest.Beta)
+	if err := w.env.Operator.DestroyKeys(t.Context(), beta); err == nil {
+		t.Error("an active tenant's keys are gone")
+	}
+	if n := w.count("control.family_link"); n != "2" {
+		t.Errorf("%s links before", n)
+	}
+	w.env.Exec(t, `update control.tenant set state = 'sealed' where slug = 'beta'`)
+	w.check(w.env.Operator.DestroyKeys(t.Context(), beta))
+	if left := w.lines(`select tenant from control.family_link`); !slices.Equal(left, []string{string(dbtest.Alpha)}) {
+		t.Errorf("links: %v", left)
+	}
+}
