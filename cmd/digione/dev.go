@@ -61,6 +61,9 @@ var demos = []generate.Spec{
 	{Tenant: "inkoo", NameFi: "Inkoo", NameSv: "Ingå", MunicipalityCode: "149", Learners: 620, Seed: 13},
 }
 
+// shared is the demo whose roster has a guardian in common with the first one's.
+const shared = 1
+
 var demoBusinessIDs = map[string]string{"vantaa": "0124610-9", "oulu": "0187690-1"}
 
 func dev(ctx context.Context, s settings.Settings, empty bool) error {
@@ -97,7 +100,7 @@ func dev(ctx context.Context, s settings.Settings, empty bool) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, in, devOperators(in, ports), log, func(string) { welcome(in, db, ports, empty) })
+	return serve(ctx, in, devOperators(in, ports), devFamily(in, ports), log, func(string) { welcome(in, db, ports, empty) })
 }
 
 // ports are those of one development run, all on this machine.
@@ -184,6 +187,9 @@ func thisYear(d generate.Spec) generate.Spec {
 	if d.SchoolYear = now.Year(); now.Month() >= time.August {
 		d.SchoolYear++
 	}
+	if d.Tenant == demos[shared].Tenant {
+		d.Elsewhere = &generate.Elsewhere{Spec: thisYear(demos[0])}
+	}
 	return d
 }
 
@@ -245,6 +251,12 @@ func welcome(in *installation.Installation, db *tenancy.DB, p ports, empty bool)
 	fmt.Fprintf(&b, "  http://%s:%d\n", in.Settings.OperatorHost, p.app)
 	for _, u := range operatorUsers {
 		fmt.Fprintf(&b, "      %-24s %-20s %s\n", u.Username, u.Note, u.Name)
+	}
+	fmt.Fprintf(&b, "  http://%s:%d\n", in.Settings.FamilyHost, p.app)
+	for _, u := range familyUsers() {
+		if !empty {
+			fmt.Fprintf(&b, "      %-24s %-20s %s\n", u.Username, u.Note, u.Name)
+		}
 	}
 	tenantctl := "bin/tenantctl"
 	if in.Settings.Data != ".digione" {

@@ -39,6 +39,10 @@ func startSignIn(ctx context.Context, in *installation.Installation, p ports) (s
 				return devidp.Client{ID: id, Secret: operatorSecret, Name: "DigiOne, operaattorit",
 					RedirectURIs: []string{fmt.Sprintf("http://%s:%d/kirjaudu/paluu", in.Settings.OperatorHost, p.app)}}, true
 			}
+			if id == familyClient {
+				return devidp.Client{ID: id, Secret: familySecret, Name: "DigiOne, koti",
+					RedirectURIs: []string{fmt.Sprintf("http://%s:%d/kirjaudu/paluu", in.Settings.FamilyHost, p.app)}}, true
+			}
 			t, ok := tenantOf(id)
 			if !ok || id != clientID(t) {
 				return devidp.Client{}, false
@@ -50,12 +54,12 @@ func startSignIn(ctx context.Context, in *installation.Installation, p ports) (s
 			return c, true
 		},
 		User: func(id, username string) (devidp.User, bool) {
-			if id == operatorClient {
-				i := slices.IndexFunc(operatorUsers, func(u devidp.User) bool { return u.Username == username })
+			if list := ownUsers(id); list != nil {
+				i := slices.IndexFunc(list, func(u devidp.User) bool { return u.Username == username })
 				if i < 0 {
 					return devidp.User{}, false
 				}
-				return operatorUsers[i], true
+				return list[i], true
 			}
 			t, ok := tenantOf(id)
 			if !ok {
@@ -69,8 +73,8 @@ func startSignIn(ctx context.Context, in *installation.Installation, p ports) (s
 				"urn:oid:1.3.6.1.4.1.16161.1.1.27": u.Oppijanumero}}, true
 		},
 		List: func(id string) []devidp.User {
-			if id == operatorClient {
-				return operatorUsers
+			if list := ownUsers(id); list != nil {
+				return list
 			}
 			t, _ := tenantOf(id)
 			for _, d := range demos {
@@ -99,6 +103,17 @@ func startSignIn(ctx context.Context, in *installation.Installation, p ports) (s
 	srv := &http.Server{Handler: idp, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = srv.Serve(l) }()
 	return func() { _ = srv.Close() }, nil
+}
+
+// ownUsers are those of a client that is no tenant's, nil for all others.
+func ownUsers(client string) []devidp.User {
+	switch client {
+	case operatorClient:
+		return operatorUsers
+	case familyClient:
+		return familyUsers()
+	}
+	return nil
 }
 
 func register(ctx context.Context, in *installation.Installation, db *tenancy.DB, t tenancy.Tenant, p ports) error {

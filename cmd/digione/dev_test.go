@@ -37,7 +37,7 @@ func TestDev(t *testing.T) {
 	if postmaster(cluster) == 0 {
 		t.Fatalf("no server in %s", cluster)
 	}
-	for _, w := range []string{data, fmt.Sprintf("http://SLUG.localhost:%d", port), fmt.Sprintf("http://localhost:%d", port+2), "--data " + data, fmt.Sprintf("http://operator.localhost:%d", port), "paula.operaattori"} {
+	for _, w := range []string{data, fmt.Sprintf("http://SLUG.localhost:%d", port), fmt.Sprintf("http://localhost:%d", port+2), "--data " + data, fmt.Sprintf("http://operator.localhost:%d", port), "paula.operaattori", fmt.Sprintf("http://koti.localhost:%d", port)} {
 		if !strings.Contains(r.out.String(), w) {
 			t.Errorf("does not print %s: %s", w, r.out)
 		}

@@ -41,7 +41,7 @@ ready, finishes the requests under way and ends.`,
 			}
 			log := logger(s)
 			log.Info("settings", "settings", fmt.Sprintf("%+v", s.Redacted()))
-			desk, err := operators(s)
+			desk, home, err := sites(s)
 			if err != nil {
 				return err
 			}
@@ -50,7 +50,7 @@ ready, finishes the requests under way and ends.`,
 				return err
 			}
 			defer in.Close()
-			return serve(cmd.Context(), in, desk, log, func(string) {})
+			return serve(cmd.Context(), in, desk, home, log, func(string) {})
 		},
 	}
 }
@@ -65,7 +65,7 @@ func logger(s settings.Settings) *slog.Logger {
 const drainTime = 20 * time.Second
 
 // serve runs the application until ctx ends; up is called when it listens.
-func serve(ctx context.Context, in *installation.Installation, desk app.Operators, log *slog.Logger, up func(addr string)) error {
+func serve(ctx context.Context, in *installation.Installation, desk app.Operators, home app.Family, log *slog.Logger, up func(addr string)) error {
 	s := in.Settings
 	db, err := in.DB(ctx)
 	if err != nil {
@@ -74,7 +74,7 @@ func serve(ctx context.Context, in *installation.Installation, desk app.Operator
 	began := time.Now()
 	warmed := make(chan struct{})
 	a := app.New(app.Config{DB: db, Keyset: in.Keyset, Objects: in.Objects, TLS: s.TLS, TrustedProxies: prefixes(s.TrustedProxies), Log: log,
-		Operators: desk, Mail: mailServer(s),
+		Operators: desk, Family: home, Mail: mailServer(s),
 		Sessions: identity.Limits{Idle: s.SessionIdle, Staff: s.SessionIdleStaff, Absolute: s.SessionLife},
 		Ready: func(context.Context) error {
 			select {
@@ -134,19 +134,30 @@ func mailServer(s settings.Settings) mail.Server {
 	return mail.Server{Addr: s.SMTP, From: *from}
 }
 
-// operators is the operators' site as the settings describe it.
-func operators(s settings.Settings) (app.Operators, error) {
-	o := app.Operators{Host: s.OperatorHost, Issuer: s.OperatorIssuer, ClientID: s.OperatorClientID}
-	if s.OperatorSecretFile != "" {
-		b, err := os.ReadFile(s.OperatorSecretFile)
-		if err != nil {
-			return o, fmt.Errorf("read client secret: %w; see --operator-client-secret-file", err)
-		}
-		if o.Secret = strings.TrimSpace(string(b)); o.Secret == "" {
-			return o, fmt.Errorf("client secret %s is empty; see --operator-client-secret-file", s.OperatorSecretFile)
-		}
+// sites are the operators' and the guardians' sites as the settings describe them.
+func sites(s settings.Settings) (o app.Operators, f app.Family, err error) {
+	o = app.Operators{Host: s.OperatorHost, Issuer: s.OperatorIssuer, ClientID: s.OperatorClientID}
+	f = app.Family{Host: s.FamilyHost, Issuer: s.FamilyIssuer, ClientID: s.FamilyClientID}
+	if o.Secret, err = clientSecretIn(s.OperatorSecretFile, "--operator-client-secret-file"); err != nil {
+		return o, f, err
 	}
-	return o, nil
+	f.Secret, err = clientSecretIn(s.FamilySecretFile, "--family-client-secret-file")
+	return o, f, err
+}
+
+func clientSecretIn(file, flag string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("read client secret: %w; see %s", err, flag)
+	}
+	secret := strings.TrimSpace(string(b))
+	if secret == "" {
+		return "", fmt.Errorf("client secret %s is empty; see %s", file, flag)
+	}
+	return secret, nil
 }
 
 func serveMetrics(addr string, h http.Handler, log *slog.Logger) (stop func(), err error) {

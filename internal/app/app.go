@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"digione/internal/app/family"
 	"digione/internal/app/home"
 	"digione/internal/app/identity"
 	"digione/internal/app/jobs"
@@ -41,6 +42,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	Sessions       identity.Limits
 	Operators      Operators
+	Family         Family
 	Mail           mail.Server      // without an address nobody is written to
 	Now            func() time.Time // nil is time.Now
 	Log            *slog.Logger
@@ -51,11 +53,15 @@ type Config struct {
 // in there. Without a host there is none; without an issuer nobody gets in.
 type Operators struct{ Host, Issuer, ClientID, Secret string }
 
-// App is the application: Router serves people, and operators at their own host;
+// Family says the same of the guardians' own site. Its provider vouches for a hetu.
+type Family struct{ Host, Issuer, ClientID, Secret string }
+
+// App is the application: Router serves people, and operators and guardians at their own hosts;
 // Metrics serves those who watch over it.
 type App struct {
 	Router    *web.Router
 	Operators *operators.Site
+	Family    *family.Site
 	Rosters   *roster.Desk // what runs for people in the background; shut it down last
 	Metrics   http.Handler
 	Jobs      *jobs.Runner // what runs by itself, once it is run
@@ -71,10 +77,14 @@ func New(cfg Config) *App {
 	}
 	m := metrics.New()
 	sessions := identity.NewSessions(cfg.DB, cfg.Sessions)
-	visits := support.Sessions{People: sessions, DB: cfg.DB, Issuer: cfg.Operators.Issuer}
+	households := family.Config{DB: cfg.DB, Keys: cfg.Keyset, Host: cfg.Family.Host, Issuer: cfg.Family.Issuer, ClientID: cfg.Family.ClientID,
+		Secret: cfg.Family.Secret, Limits: identity.Limits{Idle: cfg.Sessions.Idle, Absolute: cfg.Sessions.Absolute}, TLS: cfg.TLS,
+		TrustedProxies: cfg.TrustedProxies, Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: m.Observe}
+	guardians := family.NewVisits(households, sessions)
+	visits := support.Sessions{People: guardians, DB: cfg.DB, Issuer: cfg.Operators.Issuer}
 	r := web.New(web.Config{Tenants: cfg.DB, Sessions: visits, TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies,
 		Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: m.Observe})
-	identity.Routes(r, identity.Config{DB: cfg.DB, Sessions: sessions, Keys: cfg.Keyset, TLS: cfg.TLS, Log: cfg.Log, LeaveSupport: visits.Leave})
+	identity.Routes(r, identity.Config{DB: cfg.DB, Sessions: sessions, Keys: cfg.Keyset, TLS: cfg.TLS, Log: cfg.Log})
 	home.Routes(r, cfg.DB)
 	org.Routes(r, cfg.DB)
 	people.Routes(r, cfg.DB)
@@ -85,6 +95,7 @@ func New(cfg Config) *App {
 	roster.Routes(r, rosters)
 	onboarding.Routes(r, cfg.DB, process, evidence)
 	support.Routes(r, visits)
+	family.Routes(r, guardians)
 	oversight.Routes(r, cfg.DB)
 	statement.Routes(r)
 	site := operators.New(operators.Config{DB: cfg.DB, Host: cfg.Operators.Host, Issuer: cfg.Operators.Issuer, ClientID: cfg.Operators.ClientID,
@@ -94,9 +105,13 @@ func New(cfg Config) *App {
 	if cfg.Operators.Host != "" {
 		r.Beside(site.Router)
 	}
+	homes := family.New(households)
+	if cfg.Family.Host != "" {
+		r.Beside(homes.Router)
+	}
 	runner := &jobs.Runner{DB: cfg.DB, Log: cfg.Log, Now: cfg.Now, Observe: m.ObserveJob,
 		Tasks: oversight.Tasks(oversight.Config{DB: cfg.DB, Keyset: cfg.Keyset, Mail: cfg.Mail, TLS: cfg.TLS, Now: cfg.Now})}
-	return &App{Router: r, Operators: site, Rosters: rosters, Metrics: m.Handler(), Jobs: runner}
+	return &App{Router: r, Operators: site, Family: homes, Rosters: rosters, Metrics: m.Handler(), Jobs: runner}
 }
 
 // MergeRoster is the roster's side of a merge of two persons.

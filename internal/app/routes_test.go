@@ -31,6 +31,8 @@ func TestRoutes(t *testing.T) {
 	list(a.Router.Routes())
 	fmt.Fprintf(&b, "\nat the operators' host\n")
 	list(a.Operators.Router.Routes())
+	fmt.Fprintf(&b, "\nat the guardians' host\n")
+	list(a.Family.Router.Routes())
 	if *update {
 		if err := os.WriteFile("routes.golden", []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)

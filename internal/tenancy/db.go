@@ -75,17 +75,18 @@ func (c Config) withDefaults() Config {
 // DB reaches every tenant. It is safe for concurrent use.
 type DB struct {
 	*Catalogue
-	cfg    Config
-	base   *pgx.ConnConfig
-	cap    *counter
-	mu     sync.Mutex
-	addrs  map[string]*pgx.ConnConfig // of other clusters, by their DSN
-	cells  map[string]*cell
-	limits map[ID]*limiter
-	news   sync.Mutex // one at a time asks for them
-	down   sync.Map   // cluster -> time.Time until which it is left alone
-	desk   *Desk
-	active sync.Map // goroutine -> struct{}, under Assert
+	cfg      Config
+	base     *pgx.ConnConfig
+	cap      *counter
+	mu       sync.Mutex
+	addrs    map[string]*pgx.ConnConfig // of other clusters, by their DSN
+	cells    map[string]*cell
+	limits   map[ID]*limiter
+	news     sync.Mutex // one at a time asks for them
+	down     sync.Map   // cluster -> time.Time until which it is left alone
+	desk     *Desk
+	families *Families
+	active   sync.Map // goroutine -> struct{}, under Assert
 }
 
 // Open reads the catalogue and keeps it fresh until Close. The roles must exist:
@@ -114,6 +115,9 @@ func (db *DB) Close() {
 	defer db.mu.Unlock()
 	if db.desk != nil {
 		db.desk.pool.Close()
+	}
+	if db.families != nil {
+		db.families.pool.Close()
 	}
 	for _, c := range db.cells {
 		c.close()

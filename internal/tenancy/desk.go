@@ -23,22 +23,26 @@ const deskConns = 3
 func (db *DB) Desk() (*Desk, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	if db.desk != nil {
-		return db.desk, nil
+	if db.desk == nil {
+		pool, err := db.controlPool(deskConns)
+		if err != nil {
+			return nil, fmt.Errorf("open operators' desk: %w", err)
+		}
+		db.desk = &Desk{pool}
 	}
+	return db.desk, nil
+}
+
+// controlPool reaches the schema control as the application.
+func (db *DB) controlPool(conns int32) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(db.cfg.DSN)
 	if err != nil {
 		return nil, fmt.Errorf("parse database url: %w", err)
 	}
 	role := appRole(db.cfg.Secret)
 	cfg.ConnConfig.User, cfg.ConnConfig.Password = role, rolePassword(db.cfg.Secret, role)
-	cfg.MaxConns, cfg.MinConns, cfg.MaxConnIdleTime = deskConns, 0, 5*time.Minute
-	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
-	if err != nil {
-		return nil, fmt.Errorf("open operators' desk: %w", err)
-	}
-	db.desk = &Desk{pool}
-	return db.desk, nil
+	cfg.MaxConns, cfg.MinConns, cfg.MaxConnIdleTime = conns, 0, 5*time.Minute
+	return pgxpool.NewWithConfig(context.Background(), cfg)
 }
 
 // OperatorSession is a signed-in browser of an operator.

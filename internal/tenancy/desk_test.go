@@ -70,13 +70,16 @@ select coalesce(string_agg(c.relname || ' ' || p, ', ' order by c.relname, p), '
  cross join unnest('{select,insert,update,delete,truncate}'::text[]) p
  where c.relnamespace = 'control'::regnamespace
    and c.relkind in ('r', 'p', 'v', 'm')
-   and (c.relname like 'operator%' or c.relname like 'support%')
+   and (c.relname like 'operator%' or c.relname like 'support%' or c.relname like 'family%')
    and has_table_privilege(r.oid, c.oid, p)`
 
 func TestDeskMayDoNoMore(t *testing.T) {
 	t.Parallel()
 	e := dbtest.New(t)
-	want := "operator select, operator_log insert, operator_log select, operator_passkey delete, operator_passkey insert, operator_passkey select, operator_session delete, operator_session insert, operator_session select, " +
+	want := "family_account delete, family_account insert, family_account select, family_entry delete, family_entry insert, family_entry select, " +
+		"family_link delete, family_link insert, family_link select, family_session delete, family_session insert, family_session select, " +
+		"family_sign_in delete, family_sign_in insert, family_sign_in select, family_visit delete, family_visit insert, family_visit select, " +
+		"operator select, operator_log insert, operator_log select, operator_passkey delete, operator_passkey insert, operator_passkey select, operator_session delete, operator_session insert, operator_session select, " +
 		"operator_sign_in delete, operator_sign_in insert, operator_sign_in select, support_entry delete, support_entry insert, support_entry select, " +
 		"support_grant insert, support_grant select, support_session delete, support_session insert, support_session select"
 	if got := line(t, e.DSN, sqlControl); got != want {

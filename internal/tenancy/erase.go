@@ -55,9 +55,14 @@ func (o *Operator) Open(ctx context.Context, t Tenant) error {
 }
 
 // DestroyKeys forgets a tenant's keyset: what it encrypted cannot be read again,
-// wherever it lies. Only a sealed tenant, or one that was never routable.
+// wherever it lies. Only a sealed tenant, or one that was never routable. Who was a
+// guardian there is forgotten with it.
 func (o *Operator) DestroyKeys(ctx context.Context, t Tenant) error {
-	const q = `update control.tenant set keyset = null where id = $1 and state in ('sealed', 'provisioning')`
+	const q = `
+with t as (update control.tenant set keyset = null where id = $1 and state in ('sealed', 'provisioning') returning id),
+     w as (update control.family_session set wish = null, wish_state = '', wish_person = null, wish_until = null where wish in (select id from t)),
+     l as (delete from control.family_link where tenant in (select id from t))
+select from t`
 	tag, err := o.pool.Exec(ctx, q, t.ID)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = fmt.Errorf("tenant %s is not sealed; run: tenantctl tenant seal %s --export FILE", t.Slug, t.Slug)

@@ -53,11 +53,18 @@ func CheckSlug(s string) error {
 	if s == OperatorSlug {
 		return fmt.Errorf("slug %q is kept for the operators' own host; choose another", s)
 	}
+	if s == FamilySlug {
+		return fmt.Errorf("slug %q is kept for the guardians' own host; choose another", s)
+	}
 	return nil
 }
 
-// OperatorSlug begins the name of the operators' own host; no tenant can have it.
-const OperatorSlug = "operator"
+// OperatorSlug begins the name of the operators' own host, and FamilySlug that of the
+// guardians' one; no tenant can have them.
+const (
+	OperatorSlug = "operator"
+	FamilySlug   = "koti"
+)
 
 // CheckHost accepts a lower-case host name without port.
 func CheckHost(s string) error {

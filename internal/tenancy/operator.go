@@ -52,6 +52,9 @@ type OperatorConfig struct {
 	// OperatorHost is the operators' own host, which no tenant can have; empty is
 	// "operator." + HostSuffix.
 	OperatorHost string
+	// FamilyHost is the guardians' own host, of which the same holds; empty is "koti."
+	// + HostSuffix.
+	FamilyHost string
 	// Cell gives shared cells made from now on their size; zero takes 4
 	// connections for 75 tenants.
 	CellPool, CellCapacity int
@@ -69,6 +72,9 @@ func OpenOperator(ctx context.Context, cfg OperatorConfig) (*Operator, error) {
 	}
 	if cfg.OperatorHost == "" {
 		cfg.OperatorHost = OperatorSlug + "." + cfg.HostSuffix
+	}
+	if cfg.FamilyHost == "" {
+		cfg.FamilyHost = FamilySlug + "." + cfg.HostSuffix
 	}
 	o := &Operator{cfg: cfg, home: home, pool: home.pool, makers: make(chan struct{}, home.pool.Config().MaxConns/2), servers: map[string]*server{}}
 	if o.tenant = cfg.Migrations; o.tenant == nil {
@@ -174,6 +180,10 @@ grant select, insert on control.operator_log to $app;
 grant select, insert, update (ended_at) on control.support_grant to $app;
 grant select, insert, delete on control.support_entry, control.support_session to $app;
 grant select, insert on control.join_event to $app;
+grant select, insert, delete on control.family_account, control.family_sign_in, control.family_entry to $app;
+grant select, insert, update (person, created_at), delete on control.family_link to $app;
+grant select, insert, update (wish, wish_state, wish_person, wish_until, seen_at), delete on control.family_session to $app;
+grant select, insert, update (session, seen_at), delete on control.family_visit to $app;
 grant select, insert, update, delete on control.tenant_opening to $app;
 insert into control.cluster (id, dsn_ref) values ('main', 'env:DIGIONE_DATABASE_URL') on conflict do nothing;`
 

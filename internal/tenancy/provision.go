@@ -237,10 +237,13 @@ func (o *Operator) provision(ctx context.Context, s Spec, process string, steps 
 	return o.Find(ctx, string(t.ID))
 }
 
-// checkHosts refuses the operators' own host.
+// checkHosts refuses the hosts that are no tenant's.
 func (o *Operator) checkHosts(hosts []string) error {
 	if slices.Contains(hosts, o.cfg.OperatorHost) {
 		return fmt.Errorf("host %s is the operators' own; choose another", o.cfg.OperatorHost)
+	}
+	if slices.Contains(hosts, o.cfg.FamilyHost) {
+		return fmt.Errorf("host %s is the guardians' own; choose another", o.cfg.FamilyHost)
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ func Open(ctx context.Context, s settings.Settings) (*Installation, error) {
 func (in *Installation) OpenOperator(ctx context.Context, migrations fs.FS) (*tenancy.Operator, error) {
 	s := in.Settings
 	return tenancy.OpenOperator(ctx, tenancy.OperatorConfig{DSN: in.DSN, Resolve: settings.Address, Secret: in.secret, Master: in.master,
-		HostSuffix: s.HostSuffix, OperatorHost: s.OperatorHost, Migrations: migrations,
+		HostSuffix: s.HostSuffix, OperatorHost: s.OperatorHost, FamilyHost: s.FamilyHost, Migrations: migrations,
 		Objects: func(ctx context.Context, id tenancy.ID) error { return objects.Prepare(ctx, in.Objects, id) }})
 }
 

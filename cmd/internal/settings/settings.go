@@ -38,6 +38,10 @@ type Settings struct {
 	OperatorIssuer     string        `mapstructure:"operator-issuer"`
 	OperatorClientID   string        `mapstructure:"operator-client-id"`
 	OperatorSecretFile string        `mapstructure:"operator-client-secret-file"`
+	FamilyHost         string        `mapstructure:"family-host"`
+	FamilyIssuer       string        `mapstructure:"family-issuer"`
+	FamilyClientID     string        `mapstructure:"family-client-id"`
+	FamilySecretFile   string        `mapstructure:"family-client-secret-file"`
 	MaxConns           int           `mapstructure:"max-conns"`
 	PerTenant          int           `mapstructure:"per-tenant"`
 	Listen             string        `mapstructure:"listen"`
@@ -72,6 +76,7 @@ var (
 		{"s3-endpoint", "", "address of an S3-compatible server, for others than AWS"},
 		{"host-suffix", "localhost", "a new tenant is reached at SLUG.SUFFIX"},
 		{"operator-host", "", "the operators' own host, which no tenant can have (default operator.SUFFIX)"},
+		{"family-host", "", "the guardians' own host, where children of several tenants are seen together (default koti.SUFFIX)"},
 		{"log-level", "info", "debug, info, warn or error"},
 	}
 	serving = []option{
@@ -82,6 +87,9 @@ var (
 		{"operator-issuer", "", "OpenID Connect issuer by which operators sign in; without it nobody can"},
 		{"operator-client-id", "", "client id at the operators' issuer"},
 		{"operator-client-secret-file", "", "file with the client secret at the operators' issuer"},
+		{"family-issuer", "", "OpenID Connect issuer by which guardians sign in at their own host; it vouches for a hetu"},
+		{"family-client-id", "", "client id at the guardians' issuer"},
+		{"family-client-secret-file", "", "file with the client secret at the guardians' issuer"},
 		{"max-conns", 64, "most connections to PostgreSQL"},
 		{"per-tenant", 0, "most transactions of one tenant at a time (0: its cell's pool less one)"},
 		{"session-idle", time.Hour, "a session ends after this time without use"},
@@ -150,6 +158,9 @@ func Read(fs *pflag.FlagSet) (Settings, error) {
 	if s.OperatorHost == "" {
 		s.OperatorHost = tenancy.OperatorSlug + "." + s.HostSuffix
 	}
+	if s.FamilyHost == "" {
+		s.FamilyHost = tenancy.FamilySlug + "." + s.HostSuffix
+	}
 	return s, s.Validate()
 }
 
@@ -187,13 +198,19 @@ func (s Settings) Validate() error {
 	}
 	add(s.KMSKey != "" && s.MasterKeyFile != "", "--kms-key and --master-key-file exclude each other; give one")
 	add(tenancy.CheckHost(s.HostSuffix) != nil, "--host-suffix %q is no host name; an example: digione.fi", s.HostSuffix)
-	add(s.OperatorHost != "" && tenancy.CheckHost(s.OperatorHost) != nil, "--operator-host %q is no host name; an example: operator.digione.fi", s.OperatorHost)
-	if s.OperatorIssuer != "" {
-		u, err := url.Parse(s.OperatorIssuer)
-		add(err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || s.TLS), "--operator-issuer %q is no issuer; an example: https://login.example.fi", s.OperatorIssuer)
+	for _, site := range []struct{ name, host, issuer, client, secret string }{
+		{"operator", s.OperatorHost, s.OperatorIssuer, s.OperatorClientID, s.OperatorSecretFile},
+		{"family", s.FamilyHost, s.FamilyIssuer, s.FamilyClientID, s.FamilySecretFile},
+	} {
+		add(site.host != "" && tenancy.CheckHost(site.host) != nil, "--%[1]s-host %[2]q is no host name; an example: %[1]s.digione.fi", site.name, site.host)
+		if site.issuer != "" {
+			u, err := url.Parse(site.issuer)
+			add(err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || s.TLS), "--%s-issuer %q is no issuer; an example: https://login.example.fi", site.name, site.issuer)
+		}
+		given := site.issuer != ""
+		add(given != (site.client != "") || given != (site.secret != ""), "--%[1]s-issuer, --%[1]s-client-id and --%[1]s-client-secret-file belong together; give all three or none", site.name)
 	}
-	given := s.OperatorIssuer != ""
-	add(given != (s.OperatorClientID != "") || given != (s.OperatorSecretFile != ""), "--operator-issuer, --operator-client-id and --operator-client-secret-file belong together; give all three or none")
+	add(s.FamilyHost != "" && s.FamilyHost == s.OperatorHost, "--family-host %q is the operators' host as well; give each its own", s.FamilyHost)
 	for name, a := range map[string]string{"mail-from": s.MailFrom, "tiera-mail": s.TieraMail} {
 		if a != "" {
 			_, err := mail.ParseAddress(a)

@@ -51,6 +51,10 @@ const (
 	Viewer   Role = "viewer"   // looks on
 )
 
+// Household is whoever is signed in at the guardians' own host. They have no part in a
+// municipality by it: what they see there, they see as the guardian that they are there.
+const Household Role = "household"
+
 // words maps the roster's role words. A word that is not here gives nothing:
 // a relative is not a guardian, and a word of a provider's own has no meaning yet.
 // Aides, proctors and counsellors see the groups they are enrolled in and no
@@ -153,7 +157,7 @@ func (a Actor) Leads() bool { return a.Has(Principal) || a.Has(Secretary) }
 // SignedIn reports whether the actor is somebody.
 func (a Actor) SignedIn() bool { return a.Person != uuid.Nil }
 
-var order = []Role{Operator, Viewer, Support, Admin, Principal, Secretary, DataProtection, SpecialTeacher, Teacher, Substitute, Welfare, Guardian, Learner}
+var order = []Role{Operator, Viewer, Household, Support, Admin, Principal, Secretary, DataProtection, SpecialTeacher, Teacher, Substitute, Welfare, Guardian, Learner}
 
 // Roles returns the actor's roles, the widest first. Whoever has children today
 // is a guardian.

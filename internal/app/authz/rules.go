@@ -38,6 +38,9 @@ const (
 	FleetRead   Action = "fleet.read"   // at the operators' host
 	FleetChange Action = "fleet.change" // at the operators' host
 	KeyProve    Action = "key.prove"    // at the operators' host: show the passkey that one has
+
+	FamilyRead   Action = "family.read"   // at the guardians' host: one's children, wherever they go to school
+	FamilyChange Action = "family.change" // at the guardians' host: which municipalities one has tied
 )
 
 // scope is how far a role carries an action.
@@ -87,6 +90,8 @@ var rules = map[Action]map[Role]scope{
 	FleetRead:      {Operator: toAll, Viewer: toAll},
 	FleetChange:    {Operator: toAll},
 	KeyProve:       {Operator: toSelf, Viewer: toSelf},
+	FamilyRead:     {Household: toSelf},
+	FamilyChange:   {Household: toSelf},
 }
 
 // strong are the actions that ask for a strong sign-in: what opens the data of many,

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"github.com/pelletier/go-toml/v2"
+	"golang.org/x/text/collate"
 	"golang.org/x/text/language"
 )
 
@@ -77,6 +78,9 @@ func Match(accept string) Lang {
 	}
 	return Langs[i]
 }
+
+// Collator orders words as the language does. It is for one goroutine.
+func (l Lang) Collator() *collate.Collator { return collate.New(language.Make(string(l.orFi()))) }
 
 // Name is the language's own name.
 func (l Lang) Name() string {

@@ -58,7 +58,7 @@ select coalesce((select array_agg(p.issuer order by p.issuer) from identity_prov
 
 // ReadFacts counts who signed in since a moment.
 func ReadFacts(ctx context.Context, tx tenancy.Read, today, since time.Time) (f Facts, err error) {
-	args := pgx.StrictNamedArgs{"today": today, "since": since, "entered": signedIn, "turned_out": turnedOut, "open": nil,
+	args := pgx.StrictNamedArgs{"today": today, "since": since, "entered": SignedIn, "turned_out": turnedOut, "open": nil,
 		"not_open": notOpen.code, "cancelled": cancelled.code}
 	if o := tx.Opening(); o != nil {
 		args["open"] = append([]string{}, o.Schools...)

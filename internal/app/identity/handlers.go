@@ -40,8 +40,6 @@ type Config struct {
 	Sessions *Sessions
 	Keys     func(tenancy.Tenant) (*keys.Keyset, error)
 	TLS      bool // as in web.Config
-	// LeaveSupport ends the session of an operator on a support visit.
-	LeaveSupport func(*web.Request) error
 
 	// Transport reaches the providers; nil is Go's own. It is for a proxy, or an
 	// authority of one's own.
@@ -123,12 +121,14 @@ func (h handlers) show(c *fiber.Ctx, rq *web.Request) error {
 		if strong && !p.Strong && len(p.StrongACR) == 0 {
 			continue
 		}
-		page.Ways = append(page.Ways, Way{p.Name, h.whom(rq, p), startPath(p.ID, rq.ReturnTo(), other, strong)})
+		page.Ways = append(page.Ways, Way{p.Name, h.whom(rq, p), StartPath(p.ID, rq.ReturnTo(), other, strong)})
 	}
 	return rq.Render(pages["signin"], page)
 }
 
-func startPath(provider uuid.UUID, back string, other, strong bool) string {
+// StartPath is the address that leads to a provider and comes back to a page; other
+// has the provider ask who it is.
+func StartPath(provider uuid.UUID, back string, other, strong bool) string {
 	q := url.Values{}
 	if back != "/" {
 		q.Set(returnKey, back)

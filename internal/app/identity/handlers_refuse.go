@@ -66,9 +66,9 @@ func refusedPage(rq *web.Request, in Pending, r *refusal) RefusedPage {
 	}
 	switch {
 	case r.again && in.Provider != uuid.Nil:
-		page.Again, page.AgainLabel = startPath(in.Provider, back, false, false), rq.Lang.T("identity.again")
+		page.Again, page.AgainLabel = StartPath(in.Provider, back, false, false), rq.Lang.T("identity.again")
 	case r.other && in.Provider != uuid.Nil:
-		page.Again, page.AgainLabel = startPath(in.Provider, back, true, false), rq.Lang.T("identity.other")
+		page.Again, page.AgainLabel = StartPath(in.Provider, back, true, false), rq.Lang.T("identity.other")
 	}
 	return page
 }

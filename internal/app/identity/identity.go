@@ -93,8 +93,8 @@ func (p Provider) kinds() []authz.Kind {
 	return p.For
 }
 
-// strong reports whether the sign-in that the claims tell of is strong.
-func (p Provider) strong(claims map[string]any) bool {
+// StrongBy reports whether the sign-in that the claims tell of is strong.
+func (p Provider) StrongBy(claims map[string]any) bool {
 	acr, _ := claims["acr"].(string)
 	return p.Strong || acr != "" && slices.Contains(p.StrongACR, acr)
 }
@@ -215,8 +215,8 @@ func (l Limits) withDefaults() Limits {
 
 // Actions in audit events; their reasons are the codes of refusals.
 const (
-	signedIn  = "session.start"
-	signedOut = "session.end"
+	SignedIn  = "session.start"
+	SignedOut = "session.end"
 	turnedOut = "session.refused"
 
 	endedElsewhere = "session.ended" // from another device; the reason is the session's id

@@ -18,11 +18,7 @@ func personOf(ctx context.Context, tx tenancy.Read, ks *keys.Keyset, p Provider,
 	if err != nil || ok {
 		return known.Person, by, err
 	}
-	by, value, ok := p.link(who.Claims)
-	if !ok {
-		return uuid.Nil, by, because(nobody, nil)
-	}
-	fit, err := matchPersons(ctx, tx, ks, by.To, value)
+	fit, by, err := fitting(ctx, tx, ks, p, who)
 	switch {
 	case err != nil:
 		return uuid.Nil, by, err
@@ -32,4 +28,24 @@ func personOf(ctx context.Context, tx tenancy.Read, ks *keys.Keyset, p Provider,
 		return uuid.Nil, by, because(several, nil)
 	}
 	return fit[0], by, nil
+}
+
+// fitting returns the persons whom the claims name, two at most.
+func fitting(ctx context.Context, tx tenancy.Read, ks *keys.Keyset, p Provider, who Proof) (fit []uuid.UUID, by Link, err error) {
+	by, value, ok := p.link(who.Claims)
+	if !ok {
+		return nil, by, nil
+	}
+	fit, err = matchPersons(ctx, tx, ks, by.To, value)
+	return fit, by, err
+}
+
+// Match returns the one person of the tenant whom a provider's claims name, by the
+// provider's rules and without an account; ok is false where none or several fit.
+func Match(ctx context.Context, tx tenancy.Read, ks *keys.Keyset, p Provider, who Proof) (person uuid.UUID, ok bool, err error) {
+	fit, _, err := fitting(ctx, tx, ks, p, who)
+	if err != nil || len(fit) != 1 {
+		return uuid.Nil, false, err
+	}
+	return fit[0], true, nil
 }

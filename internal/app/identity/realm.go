@@ -139,10 +139,10 @@ func (t tenants) Enter(rq *web.Request, p Provider, who Proof) (token string, ex
 				return err
 			}
 		}
-		if token, expires, err = t.Sessions.begin(rq.Ctx, tx, a, entered{p.strong(who.Claims), rq.Device()}, rq.Now); err != nil {
+		if token, expires, err = t.Sessions.begin(rq.Ctx, tx, a, entered{p.StrongBy(who.Claims), rq.Device()}, rq.Now); err != nil {
 			return err
 		}
-		return audit.Viewed(rq.Ctx, tx, event(rq, signedIn, person, ""))
+		return audit.Viewed(rq.Ctx, tx, event(rq, SignedIn, person, ""))
 	}, tenancy.Trace())
 	return token, expires, err
 }
@@ -163,14 +163,14 @@ func (t tenants) Mark(rq *web.Request, token string) (string, error) {
 }
 
 func (t tenants) Leave(rq *web.Request) error {
-	if rq.Session.Support != nil {
-		return t.LeaveSupport(rq)
+	if rq.Session.Leave != nil {
+		return rq.Session.Leave(rq)
 	}
 	return t.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) error {
 		if err := deleteSession(rq.Ctx, tx, rq.SessionToken()); err != nil {
 			return err
 		}
-		return audit.Viewed(rq.Ctx, tx, event(rq, signedOut, rq.Actor.Person, ""))
+		return audit.Viewed(rq.Ctx, tx, event(rq, SignedOut, rq.Actor.Person, ""))
 	}, tenancy.Trace())
 }
 

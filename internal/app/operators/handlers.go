@@ -27,13 +27,12 @@ type Site struct {
 	db     *tenancy.DB
 	issuer string
 	host   string
-	tls    bool
 }
 
 // New returns the site; serve it by web.Router.Beside.
 func New(cfg Config) *Site {
 	r := realm{cfg.withDefaults()}
-	s := &Site{db: cfg.DB, issuer: cfg.Issuer, host: cfg.Host, tls: cfg.TLS, Router: web.New(web.Config{Sessions: r, Site: &web.Site{Host: cfg.Host, Name: "operators.place", Cookie: "digione-operator", Strong: provePath},
+	s := &Site{db: cfg.DB, issuer: cfg.Issuer, host: cfg.Host, Router: web.New(web.Config{Sessions: r, Site: &web.Site{Host: cfg.Host, Name: "operators.place", Cookie: "digione-operator", Strong: provePath},
 		TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies, Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: cfg.Observe})}
 	identity.Mount(s.Router, r, identity.Config{TLS: cfg.TLS, Transport: cfg.Transport, Log: cfg.Log})
 	s.routes()

@@ -135,14 +135,7 @@ func (h handlers) openSupport(c *fiber.Ctx, rq *web.Request) error {
 		return authz.Missing("support grant")
 	}
 	page := EntryPage{Page: rq.Page("operators.support.entry"), Slug: t.Slug, Town: t.Name(string(rq.Lang))}
-	page.Address = "http://" + t.Hosts[0]
-	if h.tls {
-		page.Address = "https://" + t.Hosts[0]
-	}
-	if _, port, ok := strings.Cut(string(c.Request().Header.Host()), ":"); ok {
-		page.Address += ":" + port
-	}
-	page.Address += "/tuki/" + token
+	page.Address = rq.OriginOf(t.Hosts[0]) + "/tuki/" + token
 	for i := range page.Langs {
 		page.Langs[i].Path = strings.Replace(page.Langs[i].Path, c.Path(), "/t/"+t.Slug, 1) // this page has no address
 	}

@@ -65,6 +65,7 @@ func (s Sessions) Find(ctx context.Context, tenant tenancy.ID, token string, now
 	return web.Session{
 		Strong: true, // as operators sign in
 		Actor:  authz.Actor{Person: f.Operator, Grants: []authz.Grant{{Role: authz.Support}}}, Name: f.OperatorName, CSRF: f.CSRF,
+		Leave:   s.leave,
 		Support: &web.Support{Grant: f.ID, Reason: f.Reason, Until: f.EndsAt, Note: func(rq *web.Request) error { return s.note(rq, rq.Seen(audit.Page)) }},
 	}, true, nil
 }
@@ -92,8 +93,8 @@ func (s Sessions) enter(rq *web.Request, entry string) (token string, expires ti
 	return token, g.EndsAt, true, s.note(rq, e)
 }
 
-// Leave ends the visit of the request; its grant stays.
-func (s Sessions) Leave(rq *web.Request) error {
+// leave ends the visit of the request; its grant stays.
+func (s Sessions) leave(rq *web.Request) error {
 	d, err := s.DB.Desk()
 	if err != nil {
 		return err

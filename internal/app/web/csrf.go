@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
+	"net/url"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -63,6 +64,25 @@ func (r *Router) origin(c *fiber.Ctx) string {
 
 // Origin is the one under which the browser asked, as scheme, host and port.
 func (rq *Request) Origin() string { return rq.router.origin(rq.c) }
+
+// OriginOf is how a browser that asked here reaches another host of the service.
+func (rq *Request) OriginOf(host string) string {
+	scheme, here, _ := strings.Cut(rq.Origin(), "://")
+	if _, port, ok := strings.Cut(here, ":"); ok {
+		host += ":" + port
+	}
+	return scheme + "://" + host
+}
+
+// FromOwnPage reports whether the browser says that the reader came by a link on a
+// page of this host.
+func (rq *Request) FromOwnPage() bool {
+	if site := rq.c.Get("Sec-Fetch-Site"); site != "" {
+		return site == "same-origin"
+	}
+	u, err := url.Parse(rq.c.Get(fiber.HeaderReferer))
+	return err == nil && u.Host != "" && strings.EqualFold(u.Scheme+"://"+u.Host, rq.Origin())
+}
 
 // Masked writes a token as a page does, differently each time: so that the size of
 // a compressed page tells nothing about it.

@@ -24,7 +24,7 @@ type Observation struct {
 // panics into answers, and tells log and metrics how it went.
 func (r *Router) observe(c *fiber.Ctx) error {
 	start := time.Now()
-	rq := &Request{ID: requestID(), Now: r.cfg.Now(), Lang: langOf(c, ""), c: c, router: r}
+	rq := &Request{ID: RequestID(), Now: r.cfg.Now(), Lang: langOf(c, ""), c: c, router: r}
 	c.Locals(localsKey{}, rq)
 	c.Set(fiber.HeaderXRequestID, rq.ID)
 	if err := r.safely(c); err != nil {
@@ -76,7 +76,9 @@ func (r *Router) safely(c *fiber.Ctx) (err error) {
 	return c.Next()
 }
 
-func requestID() string {
+// RequestID makes an id of a request, or of a part of one that must not be known by
+// the id of the whole.
+func RequestID() string {
 	var b [10]byte
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])

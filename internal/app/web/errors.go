@@ -96,7 +96,7 @@ func ofFiber(code int) (int, string) {
 func (r *Router) lastResort(c *fiber.Ctx, err error) error {
 	rq := From(c)
 	if rq == nil {
-		rq = &Request{ID: requestID(), Now: r.cfg.Now(), Lang: i18n.Fi, c: c, router: r}
+		rq = &Request{ID: RequestID(), Now: r.cfg.Now(), Lang: i18n.Fi, c: c, router: r}
 		r.setHeaders(c)
 	}
 	r.answer(c, rq, err)

@@ -115,6 +115,9 @@ func (rq *Request) Page(titleKey string, args ...any) Page {
 	p.Langs = rq.langLinks()
 	if rq.Actor.SignedIn() {
 		p.Who, p.CSRF = rq.Session.Name, Masked(rq.Session.CSRF)
+		if site := rq.router.cfg.Site; p.Who == "" && site != nil {
+			p.Who = rq.Lang.T(site.Who)
+		}
 		p.Role, p.Nav = rq.roleWords(), rq.navLinks()
 	}
 	if s := rq.Session.Support; s != nil {

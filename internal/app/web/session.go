@@ -24,6 +24,8 @@ type Session struct {
 	Strong bool        // the sign-in was a strong one
 	// Support is set where the actor is an operator on a support visit.
 	Support *Support
+	// Leave ends a session that is kept elsewhere than the tenant's own.
+	Leave func(*Request) error
 }
 
 // Support is the visit of an operator in a tenant. It changes nothing, and the edge

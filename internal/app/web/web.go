@@ -83,6 +83,7 @@ func (cfg Config) withDefaults() Config {
 type Site struct {
 	Host   string // lower case, no port
 	Name   string // key of what stands beside the mark
+	Who    string // key of whom to greet, where sessions know no name
 	Cookie string // of its sessions
 	Strong string // address of the page that makes a weak session strong
 }

@@ -81,19 +81,26 @@ func (w *world) principal(school int) Member {
 
 // parent finds a guardian of another family than that of the learner.
 func (w *world) parent(not string) Member {
+	if i := w.parentOf(not, func(*guardian) bool { return true }); i >= 0 {
+		return w.memberGuardian(i)
+	}
+	return Member{}
+}
+
+func (w *world) parentOf(not string, fits func(*guardian) bool) int {
 	for i := range w.guardians {
 		g := &w.guardians[i]
 		first := &w.guardians[w.families[g.kin].firstGuardian].person
-		if g.staff >= 0 || g.hidden || w.personID(first) == not {
+		if g.staff >= 0 || g.hidden || w.personID(first) == not || !fits(g) {
 			continue
 		}
 		grades := map[int]bool{}
 		w.kids(g.kin, func(l *learner) { grades[l.grade] = true })
 		if len(grades) > 1 {
-			return w.memberGuardian(i)
+			return i
 		}
 	}
-	return Member{}
+	return -1
 }
 
 func (w *world) swedishTeacher() Member {

@@ -30,6 +30,7 @@ type Spec struct {
 	Mutate           float64           // share of learners and guardians who change in a night, .02 is 2 %
 	Night            int               // how many such nights have passed
 	Version          oneroster.Variant // 1.2.1 when empty
+	Elsewhere        *Elsewhere        // one guardian is shared with another roster
 }
 
 // Summary is what was written.

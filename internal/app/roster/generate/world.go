@@ -25,19 +25,24 @@ type world struct {
 	usernames map[string]int
 	hetus     map[hetuKey]struct{}
 	changes   Changes
+	shared    int // index of the guardian who is also one elsewhere, or -1
 }
 
 func newWorld(spec Spec) *world {
 	w := &world{
 		spec: spec, root: rootOf(spec),
-		courseAt: map[course]int{}, usernames: map[string]int{}, hetus: map[hetuKey]struct{}{},
+		courseAt: map[course]int{}, usernames: map[string]int{}, hetus: map[hetuKey]struct{}{}, shared: -1,
 	}
 	w.planSchools()
 	w.planClasses()
 	w.fill()
 	w.hire()
+	other, borrowed := w.borrow()
 	w.registerPeople(0, 0)
 	w.registerStaff()
+	if borrowed {
+		w.share(other)
+	}
 	w.atStart = w.count
 	w.live()
 	return w

@@ -1,0 +1,22 @@
+package family
+
+import (
+	"testing"
+
+	"github.com/jba/templatecheck"
+)
+
+// Every page is checked against all that its struct offers.
+func TestTemplates(t *testing.T) {
+	t.Parallel()
+	data := map[string]any{"front": FrontPage{}, "towns": TownsPage{}, "step": StepPage{}}
+	for name, page := range pages {
+		if data[name] == nil {
+			t.Errorf("%s has no struct here", name)
+			continue
+		}
+		if err := templatecheck.CheckHTML(page, data[name]); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
