@@ -19,6 +19,7 @@ import (
 const (
 	workCheck = "check" // an upload, or a plan to be made anew, becomes a plan
 	workApply = "apply"
+	workInbox = "inbox" // what was delivered is brought in
 )
 
 // Work is something that runs without anybody waiting for it, in one of the
