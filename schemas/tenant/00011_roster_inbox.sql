@@ -32,21 +32,14 @@ alter table roster_work
   add constraint roster_work_kind_ck check (kind in ('check', 'apply', 'inbox', 'rehearse'));
 
 create table roster_rehearsal (
-  id          uuid        not null constraint roster_rehearsal_pk primary key,
-  name        text        not null,
+  plan        text        not null constraint roster_rehearsal_pk primary key constraint roster_rehearsal_plan_fk references roster_import (id) on delete cascade,
   day         date        not null,
-  state       text        not null constraint roster_rehearsal_state_ck check (state in ('waiting', 'done', 'invalid', 'failed')),
-  upload      uuid,
-  sha256      bytea,
-  result      jsonb       not null default '{}',
-  failure     text        not null default '',
+  result      jsonb       not null,
   made_by     text        not null,
   made_at     timestamptz not null,
   created_at  timestamptz not null default now()
 );
-create index roster_rehearsal_made_at_ix on roster_rehearsal (made_at, id);
-comment on table roster_rehearsal is 'How groups and pupils would stand on a day to come by a package that was not imported. Owned by internal/app/roster.';
-comment on column roster_rehearsal.upload is 'The package, while it lies in parts; nothing refers to it by then that it is deleted.';
+comment on table roster_rehearsal is 'How schools, groups and pupils would stand on a day to come by the package of a plan. Owned by internal/app/roster.';
 
 create index roster_import_fresh_ix on roster_import (applied_at) where state = 'applied' and kind = 'package';
 

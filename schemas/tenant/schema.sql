@@ -426,21 +426,14 @@ CREATE TABLE roster_record (
 );
 COMMENT ON TABLE roster_record IS 'Rows of the types that the product keeps as delivered: demographics, user profiles, gradebook, resources. Owned by internal/app/roster.';
 CREATE TABLE roster_rehearsal (
-    id uuid NOT NULL,
-    name text NOT NULL,
+    plan text NOT NULL,
     day date NOT NULL,
-    state text NOT NULL,
-    upload uuid,
-    sha256 bytea,
-    result jsonb DEFAULT '{}'::jsonb NOT NULL,
-    failure text DEFAULT ''::text NOT NULL,
+    result jsonb NOT NULL,
     made_by text NOT NULL,
     made_at timestamp with time zone NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT roster_rehearsal_state_ck CHECK ((state = ANY (ARRAY['waiting'::text, 'done'::text, 'invalid'::text, 'failed'::text])))
+    created_at timestamp with time zone DEFAULT now() NOT NULL
 );
-COMMENT ON TABLE roster_rehearsal IS 'How groups and pupils would stand on a day to come by a package that was not imported. Owned by internal/app/roster.';
-COMMENT ON COLUMN roster_rehearsal.upload IS 'The package, while it lies in parts; nothing refers to it by then that it is deleted.';
+COMMENT ON TABLE roster_rehearsal IS 'How schools, groups and pupils would stand on a day to come by the package of a plan. Owned by internal/app/roster.';
 CREATE TABLE roster_sample (
     plan text NOT NULL,
     type text NOT NULL,
@@ -702,7 +695,7 @@ ALTER TABLE ONLY roster_import
 ALTER TABLE ONLY roster_record
     ADD CONSTRAINT roster_record_pk PRIMARY KEY (id);
 ALTER TABLE ONLY roster_rehearsal
-    ADD CONSTRAINT roster_rehearsal_pk PRIMARY KEY (id);
+    ADD CONSTRAINT roster_rehearsal_pk PRIMARY KEY (plan);
 ALTER TABLE ONLY roster_sample
     ADD CONSTRAINT roster_sample_pk PRIMARY KEY (plan, type, kind, n);
 ALTER TABLE ONLY roster_upload
@@ -762,7 +755,6 @@ CREATE INDEX roster_import_fresh_ix ON roster_import USING btree (applied_at) WH
 CREATE INDEX roster_import_planned_at_ix ON roster_import USING btree (planned_at, id);
 CREATE INDEX roster_import_undoes_ix ON roster_import USING btree (undoes);
 CREATE UNIQUE INDEX roster_record_sourced_id_uq ON roster_record USING btree (type, sourced_id COLLATE "C");
-CREATE INDEX roster_rehearsal_made_at_ix ON roster_rehearsal USING btree (made_at, id);
 CREATE INDEX roster_upload_created_at_ix ON roster_upload USING btree (created_at, id);
 CREATE INDEX roster_upload_plan_ix ON roster_upload USING btree (plan);
 CREATE INDEX roster_user_person_ix ON roster_user USING btree (person);
@@ -842,6 +834,8 @@ ALTER TABLE ONLY roster_delivery
     ADD CONSTRAINT roster_delivery_upload_fk FOREIGN KEY (upload) REFERENCES roster_upload(id) ON DELETE SET NULL;
 ALTER TABLE ONLY roster_import
     ADD CONSTRAINT roster_import_undoes_fk FOREIGN KEY (undoes) REFERENCES roster_import(id);
+ALTER TABLE ONLY roster_rehearsal
+    ADD CONSTRAINT roster_rehearsal_plan_fk FOREIGN KEY (plan) REFERENCES roster_import(id) ON DELETE CASCADE;
 ALTER TABLE ONLY roster_sample
     ADD CONSTRAINT roster_sample_plan_fk FOREIGN KEY (plan) REFERENCES roster_import(id) ON DELETE CASCADE;
 ALTER TABLE ONLY roster_upload

@@ -43,6 +43,8 @@ func Routes(r *web.Router, d *Desk) {
 	r.Get(own+"/:plan/havainnot.csv", authz.RosterRead, h.planCSV)
 	r.Get(own+"/:plan/muutokset/:type/:kind", authz.RosterRead, h.samples)
 	r.Get(own+"/:plan/roolit", authz.RosterRead, h.leavers)
+	r.Get(own+"/:plan/harjoitus", authz.RosterRead, h.rehearsal)
+	r.Post(own+"/:plan/harjoitus", authz.RosterChange, h.rehearse)
 	r.Post(own+"/:plan/tuo", authz.RosterChange, h.apply)
 	r.Post(own+"/:plan/hylkaa", authz.RosterChange, h.close)
 	r.Post(own+"/:plan/uudelleen", authz.RosterChange, h.again)
