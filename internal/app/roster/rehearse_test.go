@@ -52,7 +52,7 @@ func TestRehearsal(t *testing.T) {
 		t.Fatalf("rehearsing: %d\n%s", a.Status, a.Body)
 	}
 	_, a := o.settled(anna, path+"/harjoitus")
-	a.Doc(t).Says("tfoot th", "Yhteensä")
+	a.Doc(t).Says("tbody th", "Yhteensä")
 	r, err := o.svc.Rehearse(ctx, o.tenant, strings.TrimPrefix(path, "/oppilastiedot/"), day, "tester", nil)
 	if err != nil {
 		t.Fatal(explain(err))
