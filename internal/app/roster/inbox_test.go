@@ -464,3 +464,31 @@ func TestInboxTask(t *testing.T) {
 		t.Error("what was put away still asks for somebody")
 	}
 }
+
+// A file on which programs die three times is put aside, and the next one goes on. An
+// erased tenant leaves nothing in its inbox.
+func TestInboxPoison(t *testing.T) {
+	t.Parallel()
+	w, dir := inboxTown(t, false)
+	first := made(t, 60, 0, 0)
+	w.load(first, roster.Options{}, roster.Approval{Initial: true})
+	for _, name := range []string{"a.zip", "b.zip"} {
+		deliver(t, dir, dbtest.Alpha, name, first)
+	}
+	w.svc.Now = time.Now
+	w.rounds(1) // seen, not whole
+	w.Exec(t, `update t_alpha.roster_delivery set state = 'taken', attempts = 3 where name = 'a.zip'`)
+	w.svc.Now = func() time.Time { return time.Now().Add(10 * time.Minute) }
+	got := w.rounds(2)
+	if len(got) != 2 || got[0].State != roster.FailedDelivery || got[0].Failure != "roster.failed.stopped" || got[1].State != roster.Done {
+		t.Errorf("%+v", got)
+	}
+	deliver(t, dir, dbtest.Alpha, "c.zip", first)
+	deliver(t, dir, dbtest.Beta, "c.zip", first)
+	if n, err := objects.Erase(ctx, w.svc.Objects, dbtest.Alpha); err != nil || n < 5 {
+		t.Errorf("erased %d, %v", n, err)
+	}
+	if a, b := lying(t, dir, dbtest.Alpha), lying(t, dir, dbtest.Beta); len(a) != 0 || len(b) != 1 {
+		t.Errorf("after the erasure: %q, the twin: %q", a, b)
+	}
+}
