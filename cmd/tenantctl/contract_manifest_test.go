@@ -123,7 +123,7 @@ settings:
       - {name: pilotti, opens: pian, schools: [a]}
       - {name: pilotti, opens: 2027-01-11, schools: [a, b, c, d]}
 `))
-	want := []string{"t.yaml:1: municipality code is missing", "t.yaml:1: settings.joining.contacts, number 1: email",
+	want := []string{"t.yaml:1: municipality code is missing", "t.yaml:9: settings.joining.contacts, number 1: email",
 		"t.yaml:4: providers: issuer http://login.example: use https", "t.yaml:4: providers: accounts are never linked by email",
 		"t.yaml:4: providers: secret_file " + filepath.Join(dir, "puuttuu.txt") + ": no such file",
 		"t.yaml:5: providers: secret_file " + filepath.Join(dir, "tyhja.txt") + " is empty", `t.yaml:5: providers: link to "nick"`,

@@ -110,7 +110,8 @@ func New(cfg Config) *App {
 		r.Beside(homes.Router)
 	}
 	runner := &jobs.Runner{DB: cfg.DB, Log: cfg.Log, Now: cfg.Now, Observe: m.ObserveJob,
-		Tasks: oversight.Tasks(oversight.Config{DB: cfg.DB, Keyset: cfg.Keyset, Mail: cfg.Mail, TLS: cfg.TLS, Now: cfg.Now})}
+		Tasks: append(oversight.Tasks(oversight.Config{DB: cfg.DB, Keyset: cfg.Keyset, Mail: cfg.Mail, TLS: cfg.TLS, Now: cfg.Now}),
+			roster.Tasks{Desk: rosters, Mail: cfg.Mail, TLS: cfg.TLS}.Jobs()...)}
 	return &App{Router: r, Operators: site, Family: homes, Rosters: rosters, Metrics: m.Handler(), Jobs: runner}
 }
 

@@ -30,10 +30,10 @@ var forTests = []string{"webtest", "htmlcheck", "peopletest", "identitytest", "r
 // mayImport: an import that begins with key is for these files only.
 var mayImport = map[string]func(file string) bool{
 	"github.com/gofiber/fiber": func(f string) bool {
-		return in(f, "internal/app/web") || strings.HasPrefix(path.Base(f), "handlers") || in(f, "cmd/digione")
+		return in(f, "internal/app/web") || strings.HasPrefix(path.Base(f), "handlers") || in(f, "cmd/digione") || in(f, "cmd/internal/proving")
 	},
 	"github.com/jackc/pgx": func(f string) bool {
-		return in(f, "internal/tenancy") || strings.HasSuffix(f, "store.go") || in(f, "internal/app/audit") || in(f, "internal/app/jobs")
+		return in(f, "internal/tenancy") || strings.HasSuffix(f, "store.go") || in(f, "internal/app/audit") || in(f, "internal/app/jobs") || in(f, "cmd/internal/proving")
 	},
 	"github.com/spf13/viper":          func(f string) bool { return in(f, "cmd") },
 	"github.com/spf13/cobra":          func(f string) bool { return in(f, "cmd") },

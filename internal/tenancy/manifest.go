@@ -46,11 +46,27 @@ func ReadManifest(r io.Reader, name string) ([]Spec, error) {
 		}
 		if err != nil {
 			for _, line := range strings.Split(err.Error(), "\n") {
-				faults = append(faults, fmt.Errorf("%s: %s", at, line))
+				faults = append(faults, fmt.Errorf("%s: %s", placeOf(node.Content[0], at, line), line))
 			}
 		}
 	}
 	return specs, errors.Join(faults...)
+}
+
+// placeOf is where a fault of the settings stands, as near as its own words tell.
+func placeOf(root *yaml.Node, at Place, fault string) Place {
+	path, _, _ := strings.Cut(fault, " ")
+	if !strings.HasPrefix(path, "settings.") {
+		return at
+	}
+	keys := strings.Split(strings.Trim(path, ",:"), ".")
+	for n := len(keys); n > 0; n-- {
+		if found := below(root, keys[:n]...); found != nil {
+			at.Line = found.Line
+			break
+		}
+	}
+	return at
 }
 
 // decodeSpec refuses keys that a manifest does not know; a Node's own Decode

@@ -93,10 +93,12 @@ func (s Settings) check() []error {
 		faults = append(faults, fmt.Errorf("settings.roster.keep_days %d: keep what a rollback needs for at least 30 days, or leave it out", d))
 	}
 	for _, w := range s.Roster.Blackout {
-		if !windowDay.MatchString(w.From) || !windowDay.MatchString(w.To) || len(w.From) != len(w.To) {
-			faults = append(faults, fmt.Errorf("settings.roster.blackout %s to %s: use two days, as 2026-06-01 or, for every year, 06-01", w.From, w.To))
+		days := windowDay.MatchString(w.From) && windowDay.MatchString(w.To) && len(w.From) == len(w.To)
+		if !days && !(w.Hours() && clockTime.MatchString(w.To) && w.From != w.To) {
+			faults = append(faults, fmt.Errorf("settings.roster.blackout %s to %s: use two days, as 2026-06-01 or, for every year, 06-01, or two times of day, as \"07:30\"", w.From, w.To))
 		}
 	}
+	faults = append(faults, s.Roster.Schedule.check()...)
 	for field, policy := range s.Roster.Edits {
 		if policy != "keep" && policy != "overwrite" {
 			faults = append(faults, fmt.Errorf("settings.roster.edits %s: %q is neither keep nor overwrite", field, policy))
@@ -160,8 +162,10 @@ type RosterSettings struct {
 	// rows that a bulk file of a type is expected to hold; zero and absent say nothing.
 	RemovalsCount int            `json:"removals_count,omitempty" yaml:"removals_count"`
 	LeastRows     map[string]int `json:"least_rows,omitempty" yaml:"least_rows"`
-	// Blackout holds every import on these days.
+	// Blackout holds every import on these days, or at these hours of any day.
 	Blackout []Window `json:"blackout,omitempty" yaml:"blackout"`
+	// Schedule says when what lies in the inbox is brought in by itself.
+	Schedule Schedule `json:"schedule,omitzero" yaml:"schedule"`
 	// TwoPeople asks that a held plan be approved by another person than the planner.
 	TwoPeople bool `json:"two_people,omitempty" yaml:"two_people"`
 	// KeepDays is how long packages, images and plans are kept: an import can be
@@ -172,12 +176,16 @@ type RosterSettings struct {
 	Edits map[string]string `json:"edits,omitempty" yaml:"edits"`
 }
 
-// Window is a span of days, both included, as YYYY-MM-DD, or as MM-DD for every year.
+// Window is a span of days, both included, as YYYY-MM-DD, or as MM-DD for every year;
+// or of hours of every day, as HH:MM, without the last minute.
 type Window struct {
 	From string `json:"from" yaml:"from"`
 	To   string `json:"to" yaml:"to"`
 	Why  string `json:"why,omitempty" yaml:"why"`
 }
+
+// Hours tells whether the span is one of hours.
+func (w Window) Hours() bool { return clockTime.MatchString(w.From) }
 
 // Name returns the tenant's name in a language, the Finnish one when there is none.
 func (t Tenant) Name(lang string) string {

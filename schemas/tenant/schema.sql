@@ -344,6 +344,30 @@ CREATE TABLE roster_change (
     CONSTRAINT roster_change_kind_ck CHECK ((kind = ANY (ARRAY['insert'::text, 'update'::text, 'remove'::text, 'reactivate'::text])))
 );
 COMMENT ON TABLE roster_change IS 'The row before each change of an import: what a rollback needs. Inserted rows are marked in their own table by imported_in. Owned by internal/app/roster.';
+CREATE TABLE roster_delivery (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    tag text NOT NULL,
+    size bigint NOT NULL,
+    modified_at timestamp with time zone NOT NULL,
+    state text NOT NULL,
+    sha256 bytea,
+    attempts integer DEFAULT 0 NOT NULL,
+    plan text,
+    upload uuid,
+    failure text DEFAULT ''::text NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    moved_at timestamp with time zone,
+    told_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT roster_delivery_state_ck CHECK ((state = ANY (ARRAY['arriving'::text, 'taken'::text, 'done'::text, 'held'::text, 'failed'::text, 'gone'::text])))
+);
+COMMENT ON TABLE roster_delivery IS 'What a municipality''s own system has put into the inbox, each file once. Owned by internal/app/roster.';
+COMMENT ON COLUMN roster_delivery.tag IS 'What the store says of this very file: it changes whenever the file is written anew.';
+COMMENT ON COLUMN roster_delivery.upload IS 'The findings of a package that has errors.';
+COMMENT ON COLUMN roster_delivery.moved_at IS 'When the file was moved out of the inbox.';
+COMMENT ON COLUMN roster_delivery.told_at IS 'When the municipality''s contacts were written to.';
 CREATE TABLE roster_import (
     id text NOT NULL,
     seq integer,
@@ -401,6 +425,15 @@ CREATE TABLE roster_record (
     CONSTRAINT roster_record_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'tobedeleted'::text])))
 );
 COMMENT ON TABLE roster_record IS 'Rows of the types that the product keeps as delivered: demographics, user profiles, gradebook, resources. Owned by internal/app/roster.';
+CREATE TABLE roster_rehearsal (
+    plan text NOT NULL,
+    day date NOT NULL,
+    result jsonb NOT NULL,
+    made_by text NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE roster_rehearsal IS 'How schools, groups and pupils would stand on a day to come by the package of a plan. Owned by internal/app/roster.';
 CREATE TABLE roster_sample (
     plan text NOT NULL,
     type text NOT NULL,
@@ -480,7 +513,7 @@ CREATE TABLE roster_work (
     beat_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT roster_work_kind_ck CHECK ((kind = ANY (ARRAY['check'::text, 'apply'::text]))),
+    CONSTRAINT roster_work_kind_ck CHECK ((kind = ANY (ARRAY['check'::text, 'apply'::text, 'inbox'::text, 'rehearse'::text]))),
     CONSTRAINT roster_work_state_ck CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'failed'::text])))
 );
 COMMENT ON TABLE roster_work IS 'What a program does for somebody who need not wait for it: one thing at a time in a tenant. Whose beat has stopped is dead. Owned by internal/app/roster.';
@@ -651,12 +684,18 @@ ALTER TABLE ONLY role_grant
     ADD CONSTRAINT role_grant_pk PRIMARY KEY (id);
 ALTER TABLE ONLY roster_change
     ADD CONSTRAINT roster_change_pk PRIMARY KEY (import_seq, type, sourced_id);
+ALTER TABLE ONLY roster_delivery
+    ADD CONSTRAINT roster_delivery_pk PRIMARY KEY (id);
+ALTER TABLE ONLY roster_delivery
+    ADD CONSTRAINT roster_delivery_tag_uq UNIQUE (name, tag);
 ALTER TABLE ONLY roster_import
     ADD CONSTRAINT roster_import_pk PRIMARY KEY (id);
 ALTER TABLE ONLY roster_import
     ADD CONSTRAINT roster_import_seq_uq UNIQUE (seq);
 ALTER TABLE ONLY roster_record
     ADD CONSTRAINT roster_record_pk PRIMARY KEY (id);
+ALTER TABLE ONLY roster_rehearsal
+    ADD CONSTRAINT roster_rehearsal_pk PRIMARY KEY (plan);
 ALTER TABLE ONLY roster_sample
     ADD CONSTRAINT roster_sample_pk PRIMARY KEY (plan, type, kind, n);
 ALTER TABLE ONLY roster_upload
@@ -709,6 +748,10 @@ CREATE INDEX role_grant_person_ix ON role_grant USING btree (person);
 CREATE UNIQUE INDEX role_grant_sourced_id_uq ON role_grant USING btree (sourced_id COLLATE "C");
 CREATE INDEX role_grant_unit_ix ON role_grant USING btree (unit);
 CREATE INDEX roster_change_sourced_id_ix ON roster_change USING btree (type, sourced_id);
+CREATE INDEX roster_delivery_plan_ix ON roster_delivery USING btree (plan);
+CREATE INDEX roster_delivery_seen_at_ix ON roster_delivery USING btree (seen_at, id);
+CREATE INDEX roster_delivery_upload_ix ON roster_delivery USING btree (upload);
+CREATE INDEX roster_import_fresh_ix ON roster_import USING btree (applied_at) WHERE ((state = 'applied'::text) AND (kind = 'package'::text));
 CREATE INDEX roster_import_planned_at_ix ON roster_import USING btree (planned_at, id);
 CREATE INDEX roster_import_undoes_ix ON roster_import USING btree (undoes);
 CREATE UNIQUE INDEX roster_record_sourced_id_uq ON roster_record USING btree (type, sourced_id COLLATE "C");
@@ -785,8 +828,14 @@ ALTER TABLE ONLY role_grant
     ADD CONSTRAINT role_grant_unit_fk FOREIGN KEY (unit) REFERENCES unit(id);
 ALTER TABLE ONLY roster_change
     ADD CONSTRAINT roster_change_import_fk FOREIGN KEY (import_seq) REFERENCES roster_import(seq);
+ALTER TABLE ONLY roster_delivery
+    ADD CONSTRAINT roster_delivery_plan_fk FOREIGN KEY (plan) REFERENCES roster_import(id) ON DELETE SET NULL;
+ALTER TABLE ONLY roster_delivery
+    ADD CONSTRAINT roster_delivery_upload_fk FOREIGN KEY (upload) REFERENCES roster_upload(id) ON DELETE SET NULL;
 ALTER TABLE ONLY roster_import
     ADD CONSTRAINT roster_import_undoes_fk FOREIGN KEY (undoes) REFERENCES roster_import(id);
+ALTER TABLE ONLY roster_rehearsal
+    ADD CONSTRAINT roster_rehearsal_plan_fk FOREIGN KEY (plan) REFERENCES roster_import(id) ON DELETE CASCADE;
 ALTER TABLE ONLY roster_sample
     ADD CONSTRAINT roster_sample_plan_fk FOREIGN KEY (plan) REFERENCES roster_import(id) ON DELETE CASCADE;
 ALTER TABLE ONLY roster_upload

@@ -71,7 +71,7 @@ where e.teaching_group = $1 and e.status = 'active' order by p.family_name, p.ca
 		return nil, fmt.Errorf("%s has no teacher", l.tenants[0].Slug)
 	}
 	return func(out *vegeta.Target) error {
-		v := teachers[rand.IntN(len(teachers))]
+		v := teachers[rand.IntN(len(teachers))] //nolint:gosec // no secret
 		fill(out, bareAddr, v, request{method: "GET", path: strings.TrimPrefix(v.pages[1], "/ryhmat")})
 		return nil
 	}, nil

@@ -5,6 +5,8 @@
 package home
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"digione/internal/app/authz"
@@ -19,6 +21,17 @@ type content struct {
 	groups  []org.Group
 	cards   []people.Card
 	told    []people.Card // learners disclosed to welfare staff
+}
+
+// freshAt is when the lists of the page were brought in; nil when there are none.
+func (c content) freshAt() *time.Time {
+	switch {
+	case len(c.schools) > 0:
+		return c.schools[0].FreshAt
+	case len(c.groups) > 0:
+		return c.groups[0].FreshAt
+	}
+	return nil
 }
 
 // SchoolCard is a school on a principal's front page.

@@ -90,7 +90,7 @@ func TestLanguagesAgree(t *testing.T) {
 var (
 	literal = regexp.MustCompile("[\"`]((?:[a-z]+\\.)[a-z0-9.]+)[\"`]")
 	// Keys that are put together at run time, by their beginnings.
-	composed = []string{"role.", "operators.state.", "operators.kind.", "operators.outcome.", "operators.command.", "people.language.", "people.guardians.kind.", "rights.action.", "merge.why.", "rights.actor.", "people.guardians.source.", "flash.", "onboarding.owner.", "onboarding.state.", "onboarding.status.", "onboarding.event.", "onboarding.found.", "oversight.what.", "identity.for.", "roster.state.", "roster.upload.", "roster.stage.", "roster.kind.", "roster.type.", "roster.part.", "roster.hold.", "roster.field.", "roster.code.", "roster.policy.", "roster.severity.", "roster.did."}
+	composed = []string{"role.", "operators.state.", "operators.kind.", "operators.outcome.", "operators.command.", "people.language.", "people.guardians.kind.", "rights.action.", "merge.why.", "rights.actor.", "people.guardians.source.", "flash.", "onboarding.owner.", "onboarding.state.", "onboarding.status.", "onboarding.event.", "onboarding.found.", "oversight.what.", "identity.for.", "roster.state.", "roster.upload.", "roster.stage.", "roster.kind.", "roster.type.", "roster.part.", "roster.hold.", "roster.field.", "roster.code.", "roster.policy.", "roster.severity.", "roster.did.", "roster.day.", "roster.delivery.", "roster.attention.", "roster.mail.subject.", "roster.mail.body."}
 )
 
 // TestKeysAreUsed reads all sources and templates: each key is named somewhere,

@@ -5,6 +5,7 @@ package mail
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -30,6 +31,7 @@ var ErrUnreachable = errors.New("the mail server cannot be reached")
 type Message struct {
 	To            []mail.Address
 	Subject, Body string
+	ID            string // of letters, digits and hyphens: the same for what may be sent twice; "" makes one
 }
 
 // Server is where mail is handed in, and who sends it.
@@ -146,7 +148,7 @@ func (s Server) compose(m Message, at time.Time) ([]byte, error) {
 		{"To", strings.Join(to, ",\r\n ")},
 		{"Subject", mime.QEncoding.Encode("utf-8", m.Subject)},
 		{"Date", at.Format(time.RFC1123Z)},
-		{"Message-ID", "<" + rand.Text() + "@" + s.domain() + ">"},
+		{"Message-ID", "<" + cmp.Or(m.ID, rand.Text()) + "@" + s.domain() + ">"},
 		{"Auto-Submitted", "auto-generated"},
 		{"MIME-Version", "1.0"},
 		{"Content-Type", "text/plain; charset=utf-8"},

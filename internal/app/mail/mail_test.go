@@ -39,7 +39,7 @@ func TestSend(t *testing.T) {
 	t.Cleanup(func() { _ = c.Close() })
 	s := Server{l.Addr().String(), from}
 	const body = "Hyvää päivää\n.\n.piste\nGod dag, Åbo\n"
-	if n, err := s.Send(context.Background(), Message{[]mail.Address{maja}, "Määräpäivä\r\nBcc: x@y.test", body}); n != 0 || err != nil {
+	if n, err := s.Send(context.Background(), Message{To: []mail.Address{maja}, Subject: "Määräpäivä\r\nBcc: x@y.test", Body: body}); n != 0 || err != nil {
 		t.Fatal(n, err)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.eml"))
@@ -64,7 +64,7 @@ func TestSend(t *testing.T) {
 		t.Errorf("%s, %v", page, err)
 	}
 	for _, address := range []string{"", "maja", "a@b.test>\r\nRCPT TO:<c@d.test"} {
-		if _, err := s.Send(context.Background(), Message{[]mail.Address{{Address: address}}, "s", "b"}); err == nil || strings.Contains(err.Error(), "b.test") {
+		if _, err := s.Send(context.Background(), Message{[]mail.Address{{Address: address}}, "s", "b", ""}); err == nil || strings.Contains(err.Error(), "b.test") {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
@@ -118,12 +118,12 @@ func TestRefusals(t *testing.T) {
 		for a := range strings.FieldsSeq(c.to) {
 			to = append(to, mail.Address{Address: a})
 		}
-		n, err := Server{c.addr, from}.Send(context.Background(), Message{to, "s", "b"})
+		n, err := Server{c.addr, from}.Send(context.Background(), Message{to, "s", "b", ""})
 		if n != c.refused || (err == nil) != (c.err == "") || err != nil && (!strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "k.test")) {
 			t.Errorf("%s: %d, %v", c.to, n, err)
 		}
 	}
-	if _, err := (Server{"127.0.0.1:1", from}).Send(context.Background(), Message{[]mail.Address{maja}, "s", "b"}); !errors.Is(err, ErrUnreachable) {
+	if _, err := (Server{"127.0.0.1:1", from}).Send(context.Background(), Message{[]mail.Address{maja}, "s", "b", ""}); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("nobody there: %v", err)
 	}
 }
@@ -138,7 +138,7 @@ func TestSilence(t *testing.T) {
 	t.Cleanup(func() { _ = l.Close() })
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := (Server{l.Addr().String(), from}).Send(ctx, Message{[]mail.Address{maja}, "s", "b"}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := (Server{l.Addr().String(), from}).Send(ctx, Message{[]mail.Address{maja}, "s", "b", ""}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("silence: %v", err)
 	}
 }

@@ -32,6 +32,7 @@ type Store interface {
 	DeleteAll(ctx context.Context, prefix string) (int, error)
 	// Prepare makes a tenant's place, where the store needs one.
 	Prepare(ctx context.Context, prefix string) error
+	Drop
 }
 
 // Info is an entry of the inventory: what the plain content is.
@@ -70,18 +71,24 @@ func Prepare(ctx context.Context, s Store, id tenancy.ID) error {
 	if _, err := tenancy.ParseID(string(id)); err != nil {
 		return err
 	}
+	if err := s.Prepare(ctx, inboxes+string(id)); err != nil {
+		return err
+	}
 	return s.Prepare(ctx, string(id))
 }
 
-// Erase deletes everything that lies below a tenant's prefix, recorded or not,
-// and returns how many objects that were.
+// Erase deletes everything that lies below a tenant's prefixes, its inbox too,
+// recorded or not, and returns how many objects that were.
 func Erase(ctx context.Context, s Store, id tenancy.ID) (int, error) {
 	if _, err := tenancy.ParseID(string(id)); err != nil {
 		return 0, err
 	}
-	n, err := s.DeleteAll(ctx, string(id))
-	if err != nil {
-		return n, fmt.Errorf("delete objects of %s: %w", id, err)
+	n := 0
+	for _, prefix := range []string{string(id), inboxes + string(id)} {
+		deleted, err := s.DeleteAll(ctx, prefix)
+		if n += deleted; err != nil {
+			return n, fmt.Errorf("delete objects of %s: %w", id, err)
+		}
 	}
 	return n, nil
 }

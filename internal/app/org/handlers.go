@@ -50,6 +50,7 @@ type GroupTable struct {
 type SchoolsPage struct {
 	web.Page
 	Table SchoolTable
+	Fresh Fresh
 }
 
 func (h handlers) schools(_ *fiber.Ctx, rq *web.Request) error {
@@ -62,6 +63,9 @@ func (h handlers) schools(_ *fiber.Ctx, rq *web.Request) error {
 	if err != nil {
 		return err
 	}
+	if len(page.Table.Rows) > 0 {
+		page.Fresh = FreshOf(rq, page.Table.Rows[0].FreshAt)
+	}
 	return rq.Render(pages["schools"], page)
 }
 
@@ -69,6 +73,7 @@ func (h handlers) schools(_ *fiber.Ctx, rq *web.Request) error {
 type SchoolPage struct {
 	web.Page
 	School School
+	Fresh  Fresh
 	Grades []GradeCount
 	Most   int // the largest count, the full length of a bar
 	Home   GroupTable
@@ -96,6 +101,7 @@ func (h handlers) school(_ *fiber.Ctx, rq *web.Request) error {
 		return err
 	}
 	page.Page = rq.Page("org.title", "Name", page.School.In(rq.Lang))
+	page.Fresh = FreshOf(rq, page.School.FreshAt)
 	home, other := Split(groups)
 	page.Home, page.Other = GroupTable{Page: page.Page, Rows: home}, GroupTable{Page: page.Page, Rows: other}
 	for _, g := range page.Grades {
@@ -108,6 +114,7 @@ func (h handlers) school(_ *fiber.Ctx, rq *web.Request) error {
 type GroupPage struct {
 	web.Page
 	Group     Group
+	Fresh     Fresh
 	Members   []Member
 	WithClass bool // the learners come from several home classes
 }
@@ -135,6 +142,7 @@ func (h handlers) group(_ *fiber.Ctx, rq *web.Request) error {
 		return err
 	}
 	page.Page = rq.Page("org.title", "Name", page.Group.Title)
+	page.Fresh = FreshOf(rq, page.Group.FreshAt)
 	page.WithClass = !page.Group.Homeroom
 	return rq.Render(pages["group"], page)
 }

@@ -7,6 +7,7 @@ package org
 
 import (
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -21,6 +22,7 @@ type School struct {
 	Learners int
 	Groups   int
 	Staff    int
+	FreshAt  *time.Time // when the roster was last brought in
 }
 
 // In is the school's name in a language, where it has one.
@@ -50,6 +52,7 @@ type Group struct {
 	SchoolSv string
 	Learners int
 	Teachers []string
+	FreshAt  *time.Time // when the roster was last brought in
 }
 
 // SchoolName is the school's name in a language.

@@ -2,7 +2,6 @@ package org
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -19,8 +18,12 @@ const (
 	enrolmentLives = ` (e.source_user is null or exists (select from roster_user ru where ru.id = e.source_user and ru.status = 'active')) `
 )
 
+// When the roster was last brought in travels with what it is said of. What was
+// taken back does not count.
+const freshAt = ` (select max(i.applied_at) from roster_import i where i.state = 'applied' and i.kind = 'package') as fresh_at `
+
 const sqlSchools = `
-select u.id, u.name, u.name_sv,
+select u.id, u.name, u.name_sv, ` + freshAt + `,
        coalesce(r.learners, 0) as learners, coalesce(r.staff, 0) as staff, coalesce(t.groups, 0) as groups
   from unit u
   left join (select g.unit,
@@ -108,7 +111,7 @@ func CountGrades(ctx context.Context, tx tenancy.Read, units []uuid.UUID, today 
 }
 
 const sqlGroups = `
-select t.id, t.title, t.kind = 'homeroom' as homeroom, t.unit, u.name as school, u.name_sv as school_sv,
+select t.id, t.title, t.kind = 'homeroom' as homeroom, t.unit, u.name as school, u.name_sv as school_sv, ` + freshAt + `,
        coalesce(m.learners, 0) as learners, coalesce(m.teachers, '{}') as teachers
   from teaching_group t
   join unit u on u.id = t.unit and u.status = 'active'
@@ -188,23 +191,4 @@ func ListMembers(ctx context.Context, tx tenancy.Read, g Group, protected bool, 
 		return nil, fmt.Errorf("read members: %w", err)
 	}
 	return found, nil
-}
-
-const sqlFreshness = `
-select i.applied_at
-  from roster_import i
- where i.state = 'applied' and i.applied_at is not null
- order by i.applied_at desc, i.id
- limit 1`
-
-// Freshness returns when the last import was applied; ok is false before the first.
-func Freshness(ctx context.Context, tx tenancy.Read) (at time.Time, ok bool, err error) {
-	err = tx.QueryRow(ctx, sqlFreshness).Scan(&at)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return at, false, nil
-	}
-	if err != nil {
-		return at, false, fmt.Errorf("read freshness: %w", err)
-	}
-	return at, true, nil
 }

@@ -93,7 +93,7 @@ func (r *run) holds(s tenancy.RosterSettings, now time.Time) ([]Hold, error) {
 	if r.first {
 		out = append(out, Hold{Rule: RuleInitial, Message: "First import of this tenant: there is nothing to compare with. Say --initial to apply."})
 	}
-	if w, ok := blackout(s.Blackout, now); ok {
+	if w, ok := blackout(s, now); ok {
 		out = append(out, Hold{Rule: RuleBlackout, Message: fmt.Sprintf("Imports wait from %s to %s. %s", w.From, w.To, w.Why)})
 	}
 	if r.first {
@@ -184,23 +184,9 @@ func (r *run) schoolHolds(l thresholds) ([]Hold, error) {
 	return out, nil
 }
 
-// blackout tells whether a day lies in a window; MM-DD windows hold every year
-// and may run over new year.
-func blackout(windows []tenancy.Window, now time.Time) (tenancy.Window, bool) {
-	day := today(now)
-	for _, w := range windows {
-		d := day
-		if len(w.From) == len("01-02") {
-			d = day[5:]
-		}
-		if w.From <= w.To && w.From <= d && d <= w.To {
-			return w, true
-		}
-		if w.From > w.To && (d >= w.From || d <= w.To) {
-			return w, true
-		}
-	}
-	return tenancy.Window{}, false
+// blackout tells whether a moment lies in a window of the settings.
+func blackout(set tenancy.RosterSettings, now time.Time) (tenancy.Window, bool) {
+	return set.Closed(now.In(helsinki))
 }
 
 // rekeyed finds removed users who come again under another sourcedId: a source

@@ -43,6 +43,8 @@ func Routes(r *web.Router, d *Desk) {
 	r.Get(own+"/:plan/havainnot.csv", authz.RosterRead, h.planCSV)
 	r.Get(own+"/:plan/muutokset/:type/:kind", authz.RosterRead, h.samples)
 	r.Get(own+"/:plan/roolit", authz.RosterRead, h.leavers)
+	r.Get(own+"/:plan/harjoitus", authz.RosterRead, h.rehearsal)
+	r.Post(own+"/:plan/harjoitus", authz.RosterChange, h.rehearse)
 	r.Post(own+"/:plan/tuo", authz.RosterChange, h.apply)
 	r.Post(own+"/:plan/hylkaa", authz.RosterChange, h.close)
 	r.Post(own+"/:plan/uudelleen", authz.RosterChange, h.again)
@@ -70,6 +72,7 @@ type RosterPage struct {
 	Work      *WorkView
 	Waiting   []PlanLine
 	Uploads   []UploadLine
+	Inbox     InboxView
 	History   []PlanLine
 	Last      *PlanLine // the newest import
 	MaxForm   int       // megabytes
@@ -86,6 +89,7 @@ func (h handlers) overview(_ *fiber.Ctx, rq *web.Request) error {
 		return err
 	}
 	var open []*Upload
+	var delivered []*Delivery
 	names := map[string]string{}
 	err = h.desk.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) error {
 		w, err := runningWork(rq.Ctx, tx)
@@ -96,6 +100,9 @@ func (h handlers) overview(_ *fiber.Ctx, rq *web.Request) error {
 		if open, err = openUploads(rq.Ctx, tx); err != nil {
 			return err
 		}
+		if delivered, err = listDeliveries(rq.Ctx, tx); err != nil {
+			return err
+		}
 		names, err = namesOfAccounts(rq.Ctx, tx, accountsOf(list, open))
 		return err
 	})
@@ -103,6 +110,7 @@ func (h handlers) overview(_ *fiber.Ctx, rq *web.Request) error {
 		return err
 	}
 	v := viewer{rq.Lang, names}
+	page.Inbox = v.inbox(rq.Tenant, delivered)
 	last := 0
 	for _, p := range list {
 		last = max(last, p.seq)
@@ -120,6 +128,9 @@ func (h handlers) overview(_ *fiber.Ctx, rq *web.Request) error {
 		}
 	}
 	for _, u := range open {
+		if u.SentBy == InboxAccount {
+			continue // it stands among the deliveries
+		}
 		page.Uploads = append(page.Uploads, v.upload(u, account(rq)))
 	}
 	return rq.Render(pages["roster"], page)

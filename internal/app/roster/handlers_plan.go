@@ -41,6 +41,7 @@ type PlanPage struct {
 	Undone    string // id of what it takes back
 	Next      string // id of the plan that took its place, or takes it back
 	Rest      int    // removals left out
+	Rehearse  bool   // its package can be worked out for a day to come
 }
 
 func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
@@ -87,6 +88,7 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 	}
 	v := viewer{rq.Lang, names}
 	v.fill(&page, rq.Tenant, p, last.seq, schools, sampled)
+	page.Rehearse = p.mayRehearse() == nil
 	_, mine := PersonOf(p.PlannedBy)
 	page.Second = page.Reason && mine && p.PlannedBy == account(rq)
 	return rq.Render(pages["plan"], page)

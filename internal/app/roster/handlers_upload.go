@@ -177,7 +177,7 @@ func (h handlers) uploadCheck(c *fiber.Ctx, rq *web.Request) error {
 	if err != nil {
 		return err
 	}
-	if u.State != Received && u.State != Broken {
+	if !u.again() {
 		return fault.New(fault.Conflict, "roster.error.upload", "upload is %s", u.State)
 	}
 	if err := h.desk.Check(rq.Ctx, rq.Tenant, u, account(rq)); err != nil {

@@ -51,11 +51,14 @@ func (s *Service) Import(ctx context.Context, t tenancy.Tenant, p Package, o Opt
 		}
 		if err := plan.mayApply(t, a); err != nil {
 			if errors.As(err, &held) {
-				return nil // the plan is kept; nothing else was written
+				return p.note(ctx, tx, plan) // the plan is kept; nothing else was written
 			}
 			return err
 		}
-		return s.finish(ctx, tx, r, plan, a, began)
+		if err := s.finish(ctx, tx, r, plan, a, began); err != nil {
+			return err
+		}
+		return p.note(ctx, tx, plan)
 	}, within)
 	switch {
 	case err != nil:

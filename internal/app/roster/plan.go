@@ -33,6 +33,16 @@ type Package struct {
 	// Origin names the place in the municipality's own file that a row was made
 	// from, when a mapping profile made the package; nil otherwise.
 	Origin func(t oneroster.Type, line int) (file string, at int)
+	// Note is called by Import in its transaction, when the plan is applied or kept as
+	// held: what it writes stands exactly when the import does. It may be nil.
+	Note func(ctx context.Context, tx tenancy.Write, p *Plan) error
+}
+
+func (p Package) note(ctx context.Context, tx tenancy.Write, plan *Plan) error {
+	if p.Note == nil {
+		return nil
+	}
+	return p.Note(ctx, tx, plan)
 }
 
 // InvalidError says that a package has errors; the report names each.
@@ -134,7 +144,7 @@ func (p *Plan) unchanged(last *Plan, set tenancy.RosterSettings, now time.Time) 
 		p.Changes[t] = Counts{Unchanged: n, Stale: c.Stale, Spared: c.Spared}
 		p.Rows += int64(n)
 	}
-	if w, ok := blackout(set.Blackout, now); ok {
+	if w, ok := blackout(set, now); ok {
 		p.hold(Hold{Rule: RuleBlackout, Message: fmt.Sprintf("Imports wait from %s to %s. %s", w.From, w.To, w.Why)})
 	}
 	return nil
@@ -238,7 +248,7 @@ func (s *Service) foresee(r *run, t tenancy.Tenant, pkg *oneroster.Package, p Pa
 	if err := r.loadEdits(); err != nil {
 		return err
 	}
-	if _, closed := blackout(t.Settings.Roster.Blackout, plan.PlannedAt); r.first && a.Initial && !closed {
+	if _, closed := blackout(t.Settings.Roster, plan.PlannedAt); r.first && a.Initial && !closed {
 		plan.blind = true
 		return nil
 	}

@@ -31,6 +31,10 @@ delete from roster_change c
 delete from roster_sample s
  using roster_import i
  where i.id = s.plan and i.seq is not null and i.pruned_at is null and i.applied_at < @before`
+	sqlPruneRehearsals = `
+delete from roster_rehearsal r
+ using roster_import i
+ where i.id = r.plan and i.seq is not null and i.pruned_at is null and i.applied_at < @before`
 	sqlPrunePlans = `delete from roster_import where seq is null and planned_at < @before`
 	sqlMarkPruned = `
 update roster_import set pruned_at = @now
@@ -38,7 +42,7 @@ update roster_import set pruned_at = @now
 )
 
 func pruneImports(ctx context.Context, tx tenancy.Write, before, now time.Time) error {
-	for _, sql := range []string{sqlPruneImages, sqlPruneSamples, sqlPrunePlans} {
+	for _, sql := range []string{sqlPruneImages, sqlPruneSamples, sqlPruneRehearsals, sqlPrunePlans} {
 		if _, err := tx.Exec(ctx, sql, pgx.StrictNamedArgs{"before": before}); err != nil {
 			return fmt.Errorf("prune imports: %w", err)
 		}

@@ -69,6 +69,12 @@ func (u *Upload) partLength(n int) int {
 	return int(min(int64(u.PartSize), u.Size-int64(n)*int64(u.PartSize)))
 }
 
+// again tells whether it can be checked, or checked again: what came in by the inbox
+// never lay here in parts.
+func (u *Upload) again() bool {
+	return (u.State == Received || u.State == Broken) && u.Parts == u.want()
+}
+
 func (u *Upload) key(n int) string { return fmt.Sprintf("uploads/%s/%d", u.ID, n) }
 
 func (u *Upload) keys() []string {

@@ -65,7 +65,7 @@ func openUploads(ctx context.Context, tx tenancy.Read) ([]*Upload, error) {
 const sqlOldUploads = `
 select ` + uploadColumns + `
   from roster_upload u
- where touched_at < case when state = 'invalid' then @before::timestamptz - interval '13 days' else @before::timestamptz end
+ where touched_at < case when state = 'invalid' or sent_by = 'inbox' then @before::timestamptz - interval '13 days' else @before::timestamptz end
    and not exists (select from roster_work w where w.upload = u.id and w.state = 'running')
  order by created_at, id
  limit 10`

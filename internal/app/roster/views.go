@@ -50,6 +50,9 @@ func (v viewer) who(account string) string {
 	if account == "" {
 		return ""
 	}
+	if account == InboxAccount {
+		return v.l.T("roster.inbox.who")
+	}
 	if _, ok := PersonOf(account); !ok {
 		return account + " (Tiera)"
 	}
@@ -112,6 +115,7 @@ type UploadLine struct {
 	Received         bool
 	Invalid          bool
 	Failed           string // why
+	Again            bool   // its parts are here, and can be checked again
 	Errors           int
 }
 
@@ -122,6 +126,7 @@ func (v viewer) upload(u *Upload, reader string) UploadLine {
 	if u.State == Broken {
 		l.Failed = v.l.T(u.Failure)
 	}
+	l.Again = u.again()
 	for _, t := range u.Totals {
 		if t.Severity == oneroster.SeverityError {
 			l.Errors += t.Count

@@ -19,6 +19,8 @@ import (
 const (
 	workCheck = "check" // an upload, or a plan to be made anew, becomes a plan
 	workApply = "apply"
+	workInbox = "inbox" // what was delivered is brought in
+	workShow  = "rehearse"
 )
 
 // Work is something that runs without anybody waiting for it, in one of the
