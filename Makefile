@@ -95,6 +95,22 @@ bench: ## measure tenant access, provisioning, migrations, imports and the board
 	$(GO) test -tags bench -run 'TestBench' -count 1 -v -timeout 40m ./internal/tenancy
 	$(GO) test -tags bench -run 'TestBench' -count 1 -v -timeout 20m ./internal/app/roster ./internal/app/onboarding
 
+.PHONY: finland
+finland: build ## provision, import, renew, migrate and serve a fleet of the country's size, and measure it
+	$(GO) run ./cmd/internal/proving -parts fleet,load
+
+.PHONY: load
+load: build ## serve 300 tenants and find what they bear, beside a bare handler
+	$(GO) run ./cmd/internal/proving -tenants 300 -learners 90000 -parts load
+
+.PHONY: noisy
+noisy: build ## serve 300 tenants, one of them noisy, one importing
+	$(GO) run ./cmd/internal/proving -tenants 300 -learners 90000 -parts noisy
+
+.PHONY: soak
+soak: build ## serve 300 tenants for half an hour while backends are killed and the fleet is migrated
+	$(GO) run ./cmd/internal/proving -tenants 300 -learners 90000 -parts soak -span 30m
+
 .PHONY: clean
 clean: ## remove what was built; the data folder stays
 	rm -rf bin

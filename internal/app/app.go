@@ -99,7 +99,7 @@ func New(cfg Config) *App {
 	oversight.Routes(r, cfg.DB)
 	statement.Routes(r)
 	site := operators.New(operators.Config{DB: cfg.DB, Host: cfg.Operators.Host, Issuer: cfg.Operators.Issuer, ClientID: cfg.Operators.ClientID,
-		Secret: cfg.Operators.Secret, TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies, Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: m.Observe})
+		Secret: cfg.Operators.Secret, Mail: cfg.Mail, TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies, Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: m.Observe})
 	onboarding.Desk(site, cfg.DB, process, evidence)
 	statement.Routes(site.Router)
 	if cfg.Operators.Host != "" {

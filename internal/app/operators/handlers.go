@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"html/template"
+	"log/slog"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -12,6 +13,7 @@ import (
 	"digione/internal/app/authz"
 	"digione/internal/app/fault"
 	"digione/internal/app/identity"
+	appmail "digione/internal/app/mail"
 	"digione/internal/app/web"
 	"digione/internal/tenancy"
 )
@@ -27,12 +29,16 @@ type Site struct {
 	db     *tenancy.DB
 	issuer string
 	host   string
+	tls    bool
+	mail   appmail.Server
+	logger *slog.Logger
 }
 
 // New returns the site; serve it by web.Router.Beside.
 func New(cfg Config) *Site {
-	r := realm{cfg.withDefaults()}
-	s := &Site{db: cfg.DB, issuer: cfg.Issuer, host: cfg.Host, Router: web.New(web.Config{Sessions: r, Site: &web.Site{Host: cfg.Host, Name: "operators.place", Cookie: "digione-operator", Strong: provePath},
+	cfg = cfg.withDefaults()
+	r := realm{cfg}
+	s := &Site{db: cfg.DB, issuer: cfg.Issuer, host: cfg.Host, tls: cfg.TLS, mail: cfg.Mail, logger: cfg.Log, Router: web.New(web.Config{Sessions: r, Site: &web.Site{Host: cfg.Host, Name: "operators.place", Cookie: "digione-operator", Strong: provePath},
 		TLS: cfg.TLS, TrustedProxies: cfg.TrustedProxies, Now: cfg.Now, Log: cfg.Log, Ready: cfg.Ready, Observe: cfg.Observe})}
 	identity.Mount(s.Router, r, identity.Config{TLS: cfg.TLS, Transport: cfg.Transport, Log: cfg.Log})
 	s.routes()

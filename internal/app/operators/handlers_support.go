@@ -1,6 +1,8 @@
 package operators
 
 import (
+	"context"
+	"net/mail"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +13,9 @@ import (
 
 	"digione/internal/app/authz"
 	"digione/internal/app/fault"
+	"digione/internal/app/i18n"
 	"digione/internal/app/identity"
+	appmail "digione/internal/app/mail"
 	"digione/internal/app/web"
 	"digione/internal/tenancy"
 )
@@ -90,8 +94,45 @@ func (h handlers) beginSupport(c *fiber.Ctx, rq *web.Request) (string, error) {
 	if err := d.BeginSupport(rq.Ctx, g); err != nil {
 		return "", err
 	}
+	h.notify(t, g)
 	rq.Flash("flash.support.begun")
 	return "/t/" + t.Slug, nil
+}
+
+// notify writes to the municipality's contacts that an operator may look in, beside
+// the request: the page tells of it in any case. The reason is on the page alone.
+func (h handlers) notify(t tenancy.Tenant, g tenancy.SupportGrant) {
+	var to []mail.Address
+	for _, c := range t.Settings.Joining.Contacts {
+		to = append(to, mail.Address{Name: c.Name, Address: c.Email})
+	}
+	if h.mail.Addr == "" || len(to) == 0 {
+		return
+	}
+	var subjects, bodies []string
+	for _, l := range []i18n.Lang{i18n.Fi, i18n.Sv} {
+		subjects = append(subjects, l.T("operators.support.mail.subject"))
+		body := l.T("operators.support.mail.body", "Name", t.Name(string(l)), "Who", g.OperatorName, "Until", l.DateTime(g.EndsAt))
+		if len(t.Hosts) > 0 {
+			body += "\n\n" + h.scheme() + t.Hosts[0] + "/tuki"
+		}
+		bodies = append(bodies, body+"\n")
+	}
+	m := appmail.Message{To: to, Subject: strings.Join(subjects, " / "), Body: strings.Join(bodies, "\n----------\n\n")}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if _, err := h.mail.Send(ctx, m); err != nil {
+			h.logger.Warn("mail of a support grant", "tenant", t.ID, "grant", g.ID, "error", err)
+		}
+	}()
+}
+
+func (s *Site) scheme() string {
+	if s.tls {
+		return "https://"
+	}
+	return "http://"
 }
 
 func (h handlers) endSupport(c *fiber.Ctx, rq *web.Request) (string, error) {

@@ -34,6 +34,7 @@ import (
 
 	"digione/internal/app/authz"
 	"digione/internal/app/identity"
+	"digione/internal/app/mail"
 	"digione/internal/app/web"
 	"digione/internal/tenancy"
 )
@@ -46,6 +47,7 @@ type Config struct {
 	// nobody can sign in.
 	Issuer, ClientID, Secret string
 	Limits                   identity.Limits // zeros are 30 min and 10 h
+	Mail                     mail.Server     // tells municipalities of support grants; without an address nobody is written to
 
 	// These are as in web.Config and identity.Config.
 	TLS            bool
@@ -63,6 +65,9 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.Limits.Absolute == 0 {
 		cfg.Limits.Absolute = 10 * time.Hour
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
 	}
 	return cfg
 }

@@ -1,12 +1,18 @@
 package operators_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"io"
+	"mime/quotedprintable"
 	"net/http"
 	"net/http/httptest"
+	netmail "net/mail"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -181,6 +187,35 @@ func TestSupportVisit(t *testing.T) {
 	}
 	if c, err := w.env.Operator.VerifyIsolation(t.Context(), "test"); err != nil || len(c.Violations) > 0 {
 		t.Errorf("isolation: %v %v", c.Violations, err)
+	}
+}
+
+// TestSupportMail: the municipality's contacts are written to when a grant begins, its
+// reason is on the page alone.
+func TestSupportMail(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.env.Exec(t, `update control.tenant set settings = '{"joining": {"contacts": [{"name": "Maija", "email": "maija@alfala.example"}]}}' where slug = 'alpha'`)
+	w.check(w.env.DB.Refresh(t.Context()))
+	w.browser().signIn("paula").ask(2)
+	var found []string
+	for end := time.Now().Add(20 * time.Second); len(found) == 0 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		found, _ = filepath.Glob(filepath.Join(w.mails, "*.eml"))
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d mails", len(found))
+	}
+	raw, err := os.ReadFile(found[0])
+	w.check(err)
+	m, err := netmail.ReadMessage(bytes.NewReader(raw))
+	w.check(err)
+	body, err := io.ReadAll(quotedprintable.NewReader(m.Body))
+	w.check(err)
+	if !strings.Contains(m.Header.Get("To"), "maija@alfala.example") || !strings.Contains(string(body), "Nimi paula voi katsoa") || !strings.Contains(string(body), "http://alpha.test/tuki") {
+		t.Errorf("to %s: %s", m.Header.Get("To"), body)
+	}
+	if strings.Contains(string(body), "Rehtori") {
+		t.Error("the mail holds the reason")
 	}
 }
 

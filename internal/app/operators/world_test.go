@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	netmail "net/mail"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -17,6 +18,8 @@ import (
 
 	"digione/internal/app"
 	"digione/internal/app/identity/devidp"
+	"digione/internal/app/mail"
+	"digione/internal/app/mail/catch"
 	"digione/internal/app/people/peopletest"
 	"digione/internal/app/web"
 	"digione/internal/app/web/htmlcheck"
@@ -38,6 +41,7 @@ type world struct {
 	issuer string
 	offset atomic.Int64 // of our clock
 	paused atomic.Int32 // how often the test's change has run
+	mails  string       // folder of what was sent
 }
 
 func newWorld(t *testing.T) *world {
@@ -63,7 +67,14 @@ func newWorld(t *testing.T) *world {
 	w.list("olli", tenancy.RoleViewer)
 	gone := w.list("ended", tenancy.RoleOperator)
 	w.check(w.env.Operator.EndAccount(t.Context(), gone.ID))
-	w.app = app.New(app.Config{DB: w.env.DB, Log: slog.New(slog.DiscardHandler),
+	w.mails = t.TempDir()
+	catcher, err := catch.New(w.mails)
+	w.check(err)
+	post, err := catch.Listen("localhost:0")
+	w.check(err)
+	go func() { _ = catcher.Serve(post) }()
+	t.Cleanup(func() { _ = catcher.Close() })
+	w.app = app.New(app.Config{DB: w.env.DB, Mail: mail.Server{Addr: post.Addr().String(), From: netmail.Address{Address: "ei-vastausta@digione.example"}}, Log: slog.New(slog.DiscardHandler),
 		Keyset: func(t tenancy.Tenant) (*keys.Keyset, error) {
 			return keys.Unwrap(dbtest.Master, string(t.ID), t.WrappedKeyset())
 		},
