@@ -38,6 +38,7 @@ func TestFamily(t *testing.T) {
 			b.get(home, path)
 		}
 	}
+	b.get(home, "/?kieli=fi")
 	b.get(home, "/kunnat").doc(t).Says("main", "Irrota")
 
 	b.visit(dbtest.Alpha, alpha)

@@ -53,6 +53,7 @@ type world struct {
 	log    *safeBuffer
 
 	offset atomic.Int64 // of our clock
+	still  atomic.Int64 // where our clock stands, in nanoseconds; 0 is that it goes
 	down   atomic.Value // prefix of the paths that do not answer
 	mu     sync.Mutex
 	tamper func(claims map[string]any) // with the id token
@@ -138,7 +139,16 @@ func scan(sql string, arg any, into ...any) func(tenancy.Read) error {
 	return func(tx tenancy.Read) error { return tx.QueryRow(context.Background(), sql, arg).Scan(into...) }
 }
 
-func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.offset.Load())) }
+func (w *world) now() time.Time {
+	at := time.Now()
+	if still := w.still.Load(); still != 0 {
+		at = time.Unix(0, still)
+	}
+	return at.Add(time.Duration(w.offset.Load()))
+}
+
+// stop holds our clock: what depends on it does not depend on how busy the machine is.
+func (w *world) stop() { w.still.Store(time.Now().UnixNano()) }
 
 func (w *world) later(d time.Duration) { w.offset.Add(int64(d)) }
 
