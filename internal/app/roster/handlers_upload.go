@@ -164,6 +164,12 @@ func (h handlers) upload(c *fiber.Ctx, rq *web.Request) error {
 	if err != nil {
 		return err
 	}
+	// Work that ended since the upload was read has changed it.
+	if page.Work == nil {
+		if u, err = h.uploadOf(rq); err != nil {
+			return err
+		}
+	}
 	if u.Plan != "" && page.Work == nil {
 		return c.Redirect(own+"/"+u.Plan, fiber.StatusSeeOther)
 	}
