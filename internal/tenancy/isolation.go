@@ -54,21 +54,24 @@ type Violation struct {
 }
 
 // scope is what all checks speak of: the tenants' schemas and roles, the cells'
-// logins, and the owner of each schema.
+// logins, and the owner of each schema. roled has those too that are being made
+// and have a role but no schema yet.
 const scope = `
 with tenant as materialized (
   select * from jsonb_to_recordset($1::jsonb -> 'tenants') as t (slug text, schema_name text, role_name text, cell text, state text)
 ), cell as materialized (
   select * from jsonb_to_recordset($1::jsonb -> 'cells') as c (name text, login_role text)
-), tn as materialized (
+), roled as materialized (
   select t.slug, t.schema_name, t.role_name, t.cell, n.oid as nsp, n.nspowner as owner, r.oid as role, c.oid as login
     from tenant t
     join cell l on l.name = t.cell
-    join pg_namespace n on n.nspname = t.schema_name
     join pg_roles r on r.rolname = t.role_name
     join pg_roles c on c.rolname = l.login_role
+    left join pg_namespace n on n.nspname = t.schema_name
+), tn as materialized (
+  select * from roled where nsp is not null
 ), runtime as materialized (
-  select role as oid from tn union select r.oid from cell l join pg_roles r on r.rolname = l.login_role
+  select role as oid from roled union select r.oid from cell l join pg_roles r on r.rolname = l.login_role
 )`
 
 // isolationRule returns its violations as (role, object, detail) and counts what
@@ -89,9 +92,9 @@ var isolationRules = []isolationRule{
 		count: `select count(*) from pg_auth_members`,
 		find: `select m.member::regrole::text, m.roleid::regrole::text, 'membership'
 		   from pg_auth_members m
-		   left join tn granted on granted.role = m.roleid
-		  where (m.member in (select role from tn) )
-		     or (granted.role is not null and m.member <> granted.login and m.member <> granted.owner
+		   left join roled granted on granted.role = m.roleid
+		  where m.member in (select role from roled)
+		     or (granted.role is not null and m.member <> granted.login and m.member is distinct from granted.owner
 		         and not (select rolsuper from pg_roles where oid = m.member))
 		     or (m.member in (select oid from runtime) and granted.role is null)`},
 	{name: "attributes", meaning: "no runtime role is a superuser, bypasses row security, creates roles or databases, replicates, or inherits",

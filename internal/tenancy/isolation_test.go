@@ -82,6 +82,27 @@ func TestSabotageIsFound(t *testing.T) {
 
 func bare(name string) string { return strings.ReplaceAll(name, `"`, "") }
 
+// TestIsolationWhileOneIsMade: a tenant that is being made is no violation after
+// any of its steps.
+func TestIsolationWhileOneIsMade(t *testing.T) {
+	t.Parallel()
+	e := dbtest.New(t)
+	seen := 0
+	_, err := e.Operator.Provision(context.Background(), private("epsilon", "all"), func(step string, err error) {
+		if err != nil {
+			return
+		}
+		seen++
+		cert, err := e.Operator.VerifyIsolation(context.Background(), "test")
+		if err != nil || len(cert.Violations) > 0 {
+			t.Errorf("after %s: %+v, %v", step, cert.Violations, err)
+		}
+	})
+	if err != nil || seen < len(tenancy.ProvisionSteps()) {
+		t.Fatalf("%d steps were seen: %v", seen, err)
+	}
+}
+
 func TestCertificateSaysWhatItLookedAt(t *testing.T) {
 	t.Parallel()
 	e := dbtest.New(t)
