@@ -269,7 +269,7 @@ func (p *process) stop() {
 }
 
 func (f *fleet) program(ctx context.Context) (*process, error) {
-	cmd := exec.Command(f.binary, "serve", "--data", f.dir, "--database-url", f.in.DSN, "--listen", addr, "--metrics-listen", "", "--host-suffix", "test", "--log-level", "warn")
+	cmd := exec.Command(f.binary, "serve", "--data", f.dir, "--database-url", f.in.DSN, "--listen", addr, "--metrics-listen", "127.0.0.1:28082", "--host-suffix", "test", "--log-level", "warn")
 	return begin(ctx, cmd, "http://"+addr+"/readyz")
 }
 

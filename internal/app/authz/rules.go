@@ -102,9 +102,9 @@ var strong = map[Action]bool{AuditRead: true, RosterChange: true, RightsGive: tr
 // Strong reports whether an action asks for a strong sign-in.
 func (act Action) Strong() bool { return strong[act] }
 
-// Reach is what an actor reaches with one action. In SQL its fields are
-// arguments: (@all or u.id = any(@units)). The lists are never nil, so that an
-// empty one reaches a statement as an empty array.
+// Reach is what an actor reaches with one action. In SQL its fields are arguments,
+// or choose the statement: see Scoped. The lists are never nil, so that an empty one
+// reaches a statement as an empty array.
 type Reach struct {
 	All      bool
 	Units    []uuid.UUID
@@ -201,6 +201,13 @@ func (r Reach) Holds(o Object) bool {
 	}
 	return r.All || meets(r.Units, o.Units) || meets(r.Learning, o.Learning) || meets(r.Groups, o.Groups) ||
 		o.Person != uuid.Nil && slices.Contains(r.Persons, o.Person)
+}
+
+// OnlyUnits is a reach over some units and nothing else.
+func OnlyUnits(ids ...uuid.UUID) Reach {
+	r := nowhere()
+	r.Units = append(r.Units, ids...)
+	return r
 }
 
 // OnlyGroups is a reach over some groups and nothing else: for a page that shows

@@ -3,6 +3,9 @@ package authz
 import (
 	"context"
 	"fmt"
+	"maps"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -111,6 +114,45 @@ select d.learner, bool_or(d.contacts)
  group by d.learner
  order by d.learner
  limit 500`
+
+// Scoped is a statement about what belongs to units, in a text for a reach over all
+// and one for a reach over some. PostgreSQL plans a statement once for whatever its
+// arguments will be: with (@all or g.unit = any(@units)) it would read every row.
+type Scoped struct{ all, some string }
+
+var within = regexp.MustCompile(`within\(([a-z.]+)(?:, ([a-z.]+))?\)`)
+
+// Scope makes the two texts. In sql, within(g.unit) says of a column that it is one
+// of the reach's units, and within(t.unit, t.id) that it is, or the other is one of
+// its groups.
+func Scope(sql string) Scoped {
+	if !within.MatchString(sql) {
+		panic("a scoped statement without within: " + sql)
+	}
+	return Scoped{
+		all: within.ReplaceAllString(sql, "true"),
+		some: within.ReplaceAllStringFunc(sql, func(part string) string {
+			m := within.FindStringSubmatch(part)
+			if m[2] == "" {
+				return m[1] + " = any(@units)"
+			}
+			return "(" + m[1] + " = any(@units) or " + m[2] + " = any(@groups))"
+		}),
+	}
+}
+
+// For returns the text for a reach, and its arguments with those of the reach.
+func (s Scoped) For(r Reach, args pgx.StrictNamedArgs) (string, pgx.StrictNamedArgs) {
+	if r.All {
+		return s.all, args
+	}
+	out := maps.Clone(args)
+	out["units"] = r.Units
+	if strings.Contains(s.some, "@groups") {
+		out["groups"] = r.Groups
+	}
+	return s.some, out
+}
 
 type grantRow struct {
 	word, kind      string

@@ -22,7 +22,7 @@ const (
 // taken back does not count.
 const freshAt = ` (select max(i.applied_at) from roster_import i where i.state = 'applied' and i.kind = 'package') as fresh_at `
 
-const sqlSchools = `
+var sqlSchools = authz.Scope(`
 select u.id, u.name, u.name_sv, ` + freshAt + `,
        coalesce(r.learners, 0) as learners, coalesce(r.staff, 0) as staff, coalesce(t.groups, 0) as groups
   from unit u
@@ -30,46 +30,25 @@ select u.id, u.name, u.name_sv, ` + freshAt + `,
                     count(distinct g.person) filter (where g.role = 'student') as learners,
                     count(distinct g.person) filter (where g.role not in ('student', 'guardian', 'parent', 'relative', 'hand:welfare')) as staff
                from role_grant g
-              where g.status = 'active' and g.validity @> @today::date and ` + grantLives + `
-                and (@all or g.unit = any(@units))
+               left join roster_user ru on ru.id = g.source_user
+              where g.status = 'active' and g.validity @> @today::date and (g.source_user is null or ru.status = 'active')
+                and within(g.unit)
               group by g.unit) r on r.unit = u.id
   left join (select t.unit, count(*) as groups
                from teaching_group t
               where t.status = 'active' and t.validity @> @today::date
-                and (@all or t.unit = any(@units))
+                and within(t.unit)
               group by t.unit) t on t.unit = u.id
  where u.kind = 'school'
    and u.status = 'active'
-   and (@all or u.id = any(@units))
-   and (@id::uuid is null or u.id = @id)
+   and within(u.id)
  order by u.name collate "fi-x-icu", u.id
- limit 500`
+ limit 500`)
 
 // ListSchools lists the schools within reach, with counts of today.
 func ListSchools(ctx context.Context, tx tenancy.Read, r authz.Reach, today time.Time) ([]School, error) {
-	return schools(ctx, tx, r, nil, today)
-}
-
-// GetSchool returns one school within reach, fault.NotFound otherwise.
-func GetSchool(ctx context.Context, tx tenancy.Read, r authz.Reach, id uuid.UUID, today time.Time) (School, error) {
-	found, err := schools(ctx, tx, r, &id, today)
-	if err != nil {
-		return School{}, err
-	}
-	if len(found) == 0 {
-		return School{}, authz.Missing("school")
-	}
-	return found[0], nil
-}
-
-func schools(ctx context.Context, tx tenancy.Read, r authz.Reach, id *uuid.UUID, today time.Time) ([]School, error) {
-	if id != nil && !r.All { // count in the one school only
-		if !r.Holds(authz.Object{Units: []uuid.UUID{*id}}) {
-			return nil, nil
-		}
-		r.Units = []uuid.UUID{*id}
-	}
-	rows, err := tx.Query(ctx, sqlSchools, pgx.StrictNamedArgs{"all": r.All, "units": r.Units, "id": id, "today": today})
+	sql, args := sqlSchools.For(r, pgx.StrictNamedArgs{"today": today})
+	rows, err := tx.Query(ctx, sql, args)
 	if err != nil {
 		return nil, fmt.Errorf("read schools: %w", err)
 	}
@@ -78,6 +57,21 @@ func schools(ctx context.Context, tx tenancy.Read, r authz.Reach, id *uuid.UUID,
 		return nil, fmt.Errorf("read schools: %w", err)
 	}
 	return found, nil
+}
+
+// GetSchool returns one school within reach, fault.NotFound otherwise.
+func GetSchool(ctx context.Context, tx tenancy.Read, r authz.Reach, id uuid.UUID, today time.Time) (School, error) {
+	if !r.Holds(authz.Object{Units: []uuid.UUID{id}}) {
+		return School{}, authz.Missing("school")
+	}
+	found, err := ListSchools(ctx, tx, authz.OnlyUnits(id), today) // counts in the one school only
+	if err != nil {
+		return School{}, err
+	}
+	if len(found) == 0 {
+		return School{}, authz.Missing("school")
+	}
+	return found[0], nil
 }
 
 // Only learners with a role at the school count: a placement has no status of
@@ -110,7 +104,7 @@ func CountGrades(ctx context.Context, tx tenancy.Read, units []uuid.UUID, today 
 	return found, nil
 }
 
-const sqlGroups = `
+var sqlGroups = authz.Scope(`
 select t.id, t.title, t.kind = 'homeroom' as homeroom, t.unit, u.name as school, u.name_sv as school_sv, ` + freshAt + `,
        coalesce(m.learners, 0) as learners, coalesce(m.teachers, '{}') as teachers
   from teaching_group t
@@ -125,11 +119,11 @@ select t.id, t.title, t.kind = 'homeroom' as homeroom, t.unit, u.name as school,
           where e.teaching_group = t.id and e.status = 'active' and e.validity @> @today::date and ` + enrolmentLives + `) m on true
  where t.status = 'active'
    and t.validity @> @today::date
-   and (@all or t.unit = any(@units) or t.id = any(@groups))
+   and within(t.unit, t.id)
    and (@unit::uuid is null or t.unit = @unit)
    and (@id::uuid is null or t.id = @id)
  order by (t.kind = 'homeroom') desc, t.title collate "fi-x-icu", t.id
- limit 500`
+ limit 500`)
 
 // ListGroups lists the groups within reach that run today; of one school, when unit
 // is not nil.
@@ -150,8 +144,13 @@ func GetGroup(ctx context.Context, tx tenancy.Read, r authz.Reach, id uuid.UUID,
 }
 
 func groups(ctx context.Context, tx tenancy.Read, r authz.Reach, unit, id *uuid.UUID, today time.Time) ([]Group, error) {
-	rows, err := tx.Query(ctx, sqlGroups, pgx.StrictNamedArgs{
-		"all": r.All, "units": r.Units, "groups": r.Groups, "unit": unit, "id": id, "today": today})
+	if r.All && unit != nil { // the same, by an index
+		r = authz.OnlyUnits(*unit)
+	} else if r.All && id != nil {
+		r = authz.OnlyGroups([]uuid.UUID{*id})
+	}
+	sql, args := sqlGroups.For(r, pgx.StrictNamedArgs{"unit": unit, "id": id, "today": today})
+	rows, err := tx.Query(ctx, sql, args)
 	if err != nil {
 		return nil, fmt.Errorf("read groups: %w", err)
 	}

@@ -12,20 +12,21 @@ import (
 	"digione/internal/tenancy"
 )
 
-const sqlUnits = `
+var sqlUnits = authz.Scope(`
 select u.id, u.kind, u.name, u.name_sv,
        (select count(*) from role_grant g
          where g.unit = u.id and g.source = 'hand' and g.status = 'active' and g.validity @> @today::date) as given
   from unit u
  where u.kind in ('provider', 'school')
    and u.status = 'active'
-   and (@all or u.id = any(@units))
+   and within(u.id)
    and (@id::uuid is null or u.id = @id)
  order by (u.kind = 'provider') desc, u.name collate "fi-x-icu", u.id
- limit 500`
+ limit 500`)
 
 func units(ctx context.Context, tx tenancy.Read, r authz.Reach, id *uuid.UUID, today time.Time) ([]Unit, error) {
-	rows, err := tx.Query(ctx, sqlUnits, pgx.StrictNamedArgs{"all": r.All, "units": r.Units, "id": id, "today": today})
+	sql, args := sqlUnits.For(r, pgx.StrictNamedArgs{"id": id, "today": today})
+	rows, err := tx.Query(ctx, sql, args)
 	if err != nil {
 		return nil, fmt.Errorf("read units: %w", err)
 	}
