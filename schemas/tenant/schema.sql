@@ -743,6 +743,8 @@ CREATE INDEX person_merge_kept_ix ON person_merge USING btree (kept);
 CREATE UNIQUE INDEX person_merge_open_uq ON person_merge USING btree (gone) WHERE (undone_at IS NULL);
 CREATE INDEX person_merged_into_ix ON person USING btree (merged_into) WHERE (merged_into IS NOT NULL);
 CREATE INDEX person_name_ix ON person USING btree (family_name COLLATE "C", given_names COLLATE "C", id);
+CREATE INDEX person_names_ix ON person USING gin (array_to_tsvector(array_remove(string_to_array(lower(translate("left"(replace(((((given_names || ' '::text) || call_name) || ' '::text) || family_name), '-'::text, ' '::text), 400), 'ÅÄÖÉÈÜŠŽÁČĐŊŦÕåäöéèüšžáčđŋŧõ'::text, 'AAOEEUSZACDNTOaaoeeuszacdnto'::text)), ' '::text), ''::text))) WHERE (merged_into IS NULL);
+COMMENT ON INDEX person_names_ix IS 'The words of a name, folded as internal/app/people folds what is typed, found by how they begin.';
 CREATE INDEX role_grant_group_ix ON role_grant USING btree (teaching_group);
 CREATE INDEX role_grant_person_ix ON role_grant USING btree (person);
 CREATE UNIQUE INDEX role_grant_sourced_id_uq ON role_grant USING btree (sourced_id COLLATE "C");

@@ -188,7 +188,7 @@ func (h handlers) ask(_ *fiber.Ctx, rq *web.Request) error {
 // proxies keep.
 func (h handlers) search(_ *fiber.Ctx, rq *web.Request) error {
 	page := SearchPage{Page: rq.Page("people.search.title"), Query: strings.TrimSpace(rq.Form("nimi"))}
-	like, ok := Patterns(page.Query)
+	words, ok := WordsOf(page.Query)
 	if !ok || len(page.Query) > 100 || !utf8.ValidString(page.Query) || strings.ContainsRune(page.Query, 0) {
 		page.Mend("nimi", rq.Lang.T("people.search.short"))
 		if !utf8.ValidString(page.Query) || len(page.Query) > 100 {
@@ -198,7 +198,7 @@ func (h handlers) search(_ *fiber.Ctx, rq *web.Request) error {
 	}
 	var hits []Hit
 	err := h.db.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) (err error) {
-		if hits, err = Search(rq.Ctx, tx.Read, rq.Reach(), like, rq.Today()); err != nil {
+		if hits, err = Search(rq.Ctx, tx.Read, rq.Reach(), words, rq.Today()); err != nil {
 			return err
 		}
 		hits, page.More = cut(hits, 50)

@@ -28,6 +28,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -170,6 +172,7 @@ type Hit struct {
 	PlaceSv   string
 	HomeGroup string
 	Protected bool
+	Named     int // how many have such a name, of those that were looked at
 }
 
 // unitName is the name in the reader's language, where there is one.
@@ -180,18 +183,23 @@ func unitName(l i18n.Lang, fi, sv string) string {
 	return fi
 }
 
-// Patterns turns what was typed into LIKE patterns, each of which must match the
-// beginning of a name; ok is false when less than two letters were typed.
-func Patterns(q string) (out []string, ok bool) {
+// Words is what was typed, as a question to the names: each word must begin one of
+// a person's.
+type Words string
+
+// WordsOf makes it; ok is false when less than two letters were typed, or more than
+// six words.
+func WordsOf(q string) (w Words, ok bool) {
+	words := strings.FieldsFunc(fold(q), func(r rune) bool { return unicode.IsSpace(r) || r == '-' || r == 0 })
 	n := 0
-	for word := range strings.FieldsSeq(fold(q)) {
-		n += len([]rune(word))
-		out = append(out, "% "+likeEscape.Replace(word)+"%")
+	for i, word := range words {
+		n += utf8.RuneCountInString(word)
+		words[i] = "'" + lexeme.Replace(word) + "':*"
 	}
-	return out, n >= 2 && len(out) <= 6
+	return Words(strings.Join(words, " & ")), n >= 2 && len(words) <= 6
 }
 
-var likeEscape = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+var lexeme = strings.NewReplacer(`\`, `\\`, `'`, `''`)
 
 // foldFrom and foldTo make å, ä, ö and the letters of Sámi and neighbouring
 // languages equal to their plain ones; the search's statement folds the same.

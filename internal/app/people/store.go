@@ -212,20 +212,44 @@ func background(ctx context.Context, tx tenancy.Read, id uuid.UUID, today time.T
 	return gs, rs, nil
 }
 
+// nameWords are the folded words of a name: the expression of the index
+// person_names_ix, which finds them by how they begin.
+const nameWords = `array_to_tsvector(array_remove(string_to_array(lower(translate(left(replace(p.given_names || ' ' || p.call_name || ' ' || p.family_name, '-', ' '), 400), '` +
+	foldFrom + `', '` + foldTo + `')), ' '), ''))`
+
 // Only who has something to do with the municipality today is found: a role, or
-// a child. The folding is that of fold.
+// a child. That is asked of no more than the first @most by name, and their school
+// of none but those who are shown.
 const sqlSearch = `
+with named as materialized (
+  select n.*, row_number() over () as rank
+    from (select p.id, p.given_names, p.call_name, p.family_name, p.protected
+            from person p
+           where @all::boolean
+             and p.merged_into is null
+             and ` + nameWords + ` @@ @words::tsquery
+           order by p.family_name collate "fi-x-icu", p.given_names collate "fi-x-icu", p.id
+           limit @most) n
+), p as materialized (
+  select n.*, a.words
+    from named n
+    left join lateral (
+           select array_agg(distinct g.role) as words
+             from role_grant g
+            where g.person = n.id and g.status = 'active' and g.validity @> @today::date and ` + grantLives + `) a on true
+   where a.words is not null
+      or exists (select from guardianship s where s.guardian = n.id and s.validity @> @today::date and (s.ended_on is null or s.ended_on > @today::date))
+   order by n.rank
+   limit 51
+)
 select p.id, p.family_name || ' ' || coalesce(nullif(p.call_name, ''), split_part(p.given_names, ' ', 1)) as name,
-       coalesce(a.words, '{}') as words,
+       coalesce(p.words, '{}') as words,
        case when p.protected @> @today::date then '' else coalesce(pl.school, '') end as place,
        case when p.protected @> @today::date then '' else coalesce(pl.school_sv, '') end as place_sv,
        case when p.protected @> @today::date then '' else coalesce(pl.home_group, '') end as home_group,
-       coalesce(p.protected @> @today::date, false) as protected
-  from person p
-  left join lateral (
-         select array_agg(distinct g.role) as words
-           from role_grant g
-          where g.person = p.id and g.status = 'active' and g.validity @> @today::date and ` + grantLives + `) a on true
+       coalesce(p.protected @> @today::date, false) as protected,
+       (select count(*) from named) as named
+  from p
   left join lateral (
          select u.name as school, u.name_sv as school_sv, h.title as home_group
            from role_grant g
@@ -235,26 +259,27 @@ select p.id, p.family_name || ' ' || coalesce(nullif(p.call_name, ''), split_par
           where g.person = p.id and g.status = 'active' and g.validity @> @today::date and ` + grantLives + `
           order by g.is_primary desc, u.name, gp.source, g.id
           limit 1) pl on true
- where @all::boolean
-   and p.merged_into is null
-   and ' ' || lower(translate(replace(p.given_names || ' ' || p.call_name || ' ' || p.family_name, '-', ' '), @from, @to))
-       like all (@patterns::text[])
-   and (a.words is not null
-        or exists (select from guardianship s where s.guardian = p.id and s.validity @> @today::date and (s.ended_on is null or s.ended_on > @today::date)))
- order by p.family_name collate "fi-x-icu", p.given_names collate "fi-x-icu", p.id
- limit 51`
+ order by p.rank`
 
-// Search returns up to 51 persons whose names begin with the words of q. Only a
-// reach over the whole tenant finds anybody.
-func Search(ctx context.Context, tx tenancy.Read, r authz.Reach, like []string, today time.Time) ([]Hit, error) {
-	rows, err := tx.Query(ctx, sqlSearch, pgx.StrictNamedArgs{
-		"all": r.All, "patterns": like, "from": foldFrom, "to": foldTo, "today": today})
-	if err != nil {
-		return nil, fmt.Errorf("search people: %w", err)
-	}
-	hits, err := pgx.CollectRows(rows, pgx.RowToStructByName[Hit])
-	if err != nil {
-		return nil, fmt.Errorf("search people: %w", err)
+// mostNamed is how many of those with a name are looked at first: more than are
+// shown, as some have left.
+const mostNamed = 300
+
+// Search returns up to 51 persons whose names begin with the words. Only a reach over
+// the whole tenant finds anybody.
+func Search(ctx context.Context, tx tenancy.Read, r authz.Reach, w Words, today time.Time) ([]Hit, error) {
+	var hits []Hit
+	for _, most := range []*int{new(int(mostNamed)), nil} {
+		rows, err := tx.Query(ctx, sqlSearch, pgx.StrictNamedArgs{"all": r.All, "words": string(w), "most": most, "today": today})
+		if err != nil {
+			return nil, fmt.Errorf("search people: %w", err)
+		}
+		if hits, err = pgx.CollectRows(rows, pgx.RowToStructByName[Hit]); err != nil {
+			return nil, fmt.Errorf("search people: %w", err)
+		}
+		if len(hits) > 50 || len(hits) > 0 && hits[0].Named < mostNamed {
+			break
+		}
 	}
 	return hits, nil
 }

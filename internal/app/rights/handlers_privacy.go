@@ -31,10 +31,10 @@ func (h handlers) search(_ *fiber.Ctx, rq *web.Request) error {
 	var okName, okWhy bool
 	page.Query, okName = rq.Sentence("nimi", 2, 100)
 	page.Reason, okWhy = reason(rq)
-	like, okLike := people.Patterns(page.Query)
-	if !okName || !okLike || !okWhy {
+	words, okWords := people.WordsOf(page.Query)
+	if !okName || !okWords || !okWhy {
 		field := "syy"
-		if !okName || !okLike {
+		if !okName || !okWords {
 			field = "nimi"
 		}
 		page.Mend(field, rq.Lang.T("rights.privacy.wrong"))
@@ -42,7 +42,7 @@ func (h handlers) search(_ *fiber.Ctx, rq *web.Request) error {
 	}
 	var hits []people.Hit
 	err := h.db.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) (err error) {
-		if hits, err = people.Search(rq.Ctx, tx.Read, rq.Reach(), like, rq.Today()); err != nil {
+		if hits, err = people.Search(rq.Ctx, tx.Read, rq.Reach(), words, rq.Today()); err != nil {
 			return err
 		}
 		ids := make([]uuid.UUID, len(hits))
