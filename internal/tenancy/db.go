@@ -34,12 +34,15 @@ type Config struct {
 	Patience  time.Duration
 	// Deadline ends every transaction that does not ask for more; default 15 s.
 	Deadline time.Duration
-	// Statements bounds the prepared statements of a session; default 2,000.
-	Statements int
-	// SessionBytes is the memory budget of a backend (default 48 MB), looked at
-	// after MeasureEvery new statements (default 100) and now and then; MaxAge
-	// replaces it anyway (1 h).
+	// Memory is what the backends of this process may hold together, default 2.5 GB.
+	// Each has an equal share of it, as if there were 16 at least, and never less
+	// than 48 MB; SessionBytes sets the share instead. Statements that were not used
+	// for longest are forgotten to stay within it; Statements bounds their number
+	// too. It is looked at after MeasureEvery new statements (default 100) and now
+	// and then. MaxAge replaces a backend anyway (1 h).
+	Memory       int64
 	SessionBytes int64
+	Statements   int
 	MeasureEvery int
 	MaxAge       time.Duration
 	// Assert checks role, schema and access mode at every transaction's start
@@ -63,8 +66,8 @@ func (c Config) withDefaults() Config {
 	if c.Deadline == 0 {
 		c.Deadline = 15 * time.Second
 	}
-	if c.SessionBytes == 0 {
-		c.SessionBytes = 48 << 20
+	if c.Memory == 0 {
+		c.Memory = 2560 << 20
 	}
 	if c.MaxAge == 0 {
 		c.MaxAge = time.Hour

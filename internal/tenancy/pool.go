@@ -24,6 +24,7 @@ type session struct {
 	uses    int
 	names   int // statements prepared so far
 	known   int // of them when its memory was last measured
+	room    int // how many statements its memory has room for, 0 when not measured yet
 	tenants map[ID]struct{}
 	stmts   map[string]*list.Element // tagged text -> *stmt
 	recent  *list.List
@@ -55,7 +56,7 @@ func newCell(db *DB, t *entry) *cell {
 
 // lean is how long a tenant waits for one of its homes before it takes any slot:
 // to prepare and plan on a strange session costs more than a short wait.
-const lean = 25 * time.Millisecond
+const lean = 100 * time.Millisecond
 
 // fair is how long others may overtake a waiter; look is told to one that should
 // try again.
@@ -68,7 +69,7 @@ const (
 // share the cell that with two their sessions would outgrow the budget.
 func (c *cell) homesOf(t *entry) int {
 	each := int64(2*t.cellTenants/len(c.slots)) * tenantBytes
-	if each > c.db.cfg.SessionBytes*3/4 {
+	if each > c.db.share()*3/4 {
 		return 1
 	}
 	return 2
@@ -251,9 +252,19 @@ func (c *cell) connect(ctx context.Context, s *session) error {
 	now := time.Now()
 	// busy is left alone: it is the cell's, under its lock.
 	s.conn, s.born, s.uses, s.spoilt = conn, now, 0, false
-	s.tenants, s.stmts, s.recent = map[ID]struct{}{}, map[string]*list.Element{}, list.New()
+	s.tenants, s.stmts, s.recent, s.room = map[ID]struct{}{}, map[string]*list.Element{}, list.New(), 0
 	return nil
 }
+
+// share is the memory that one backend may hold.
+func (db *DB) share() int64 {
+	if db.cfg.SessionBytes > 0 {
+		return db.cfg.SessionBytes
+	}
+	return max(leastShare, db.cfg.Memory/int64(max(16, len(db.cap.tokens))))
+}
+
+const leastShare = 48 << 20
 
 // breath is how long a cluster that did not answer is left alone: those who wait
 // for it would take up connections that the tenants of others need.
@@ -338,12 +349,24 @@ func (c *cell) spent(s *session) bool {
 		// tenant was measured to cost.
 		bytes = int64(len(s.tenants)) * tenantBytes
 	}
-	return bytes > c.db.cfg.SessionBytes
+	share := c.db.share()
+	if n := int64(len(s.stmts)); n > 0 {
+		s.room = int(share * 7 / 8 / max(1, bytes/n))
+	}
+	return bytes > share
+}
+
+// statements is how many a session may have prepared.
+func (s *session) statements(c Config) int {
+	if s.room > 0 {
+		return min(c.Statements, s.room)
+	}
+	return c.Statements
 }
 
 const (
 	sqlBackendMemory = `select sum(total_bytes)::bigint from pg_catalog.pg_backend_memory_contexts`
-	tenantBytes      = 120 << 10 // per backend and tenant, with statements: docs/benchmarks.md
+	tenantBytes      = 2 << 20 // per backend and tenant, with the statements of its pages: docs/benchmarks.md
 )
 
 // drop closes a session's connection and leaves its slot empty.
@@ -396,7 +419,7 @@ func (s *session) lookup(text string) (string, bool) {
 
 // prepare prepares a statement; the transaction must stand inside its tenant.
 func (s *session) prepare(ctx context.Context, text string, limit int) (string, error) {
-	if s.recent.Len() >= limit {
+	for n := 0; n < 2 && s.recent.Len() >= limit; n++ { // more than one when the limit has come down
 		last := s.recent.Back()
 		st := last.Value.(*stmt)
 		if err := s.conn.Deallocate(ctx, st.name); err != nil {

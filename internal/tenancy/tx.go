@@ -117,7 +117,7 @@ func (x *txn) ready(ctx context.Context, sql string, args []any, together int) (
 	if err := x.ensure(ctx); err != nil {
 		return "", nil, err
 	}
-	name, err := x.s.prepare(ctx, text, max(x.db.cfg.Statements, together+2))
+	name, err := x.s.prepare(ctx, text, max(x.s.statements(x.db.cfg), together+2))
 	return name, args, err
 }
 

@@ -24,10 +24,11 @@ func usageOf(pids []int) (u usage) {
 	for _, pid := range pids {
 		if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil {
 			_, rest, _ := bytes.Cut(b, []byte(") "))
-			if f := strings.Fields(string(rest)); len(f) > 12 {
-				user, _ := strconv.Atoi(f[11])
-				system, _ := strconv.Atoi(f[12])
-				u.cpu += time.Duration(user+system) * time.Second / ticks
+			if f := strings.Fields(string(rest)); len(f) > 14 {
+				for _, n := range f[11:15] { // its own, and that of children that have ended: of backends, at the postmaster
+					spent, _ := strconv.Atoi(n)
+					u.cpu += time.Duration(spent) * time.Second / ticks
+				}
 			}
 		}
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
