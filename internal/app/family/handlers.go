@@ -82,11 +82,7 @@ type FrontPage struct {
 }
 
 func (s *Site) front(_ *fiber.Ctx, rq *web.Request) error {
-	f, err := s.cfg.DB.Families()
-	if err != nil {
-		return err
-	}
-	links, err := f.Links(rq.Ctx, rq.Actor.Person)
+	_, links, err := s.linked(rq)
 	if err != nil {
 		return err
 	}
@@ -105,6 +101,16 @@ func (s *Site) front(_ *fiber.Ctx, rq *web.Request) error {
 		page.Free = s.free(rq, links)
 	}
 	return rq.Render(pages["front"], page)
+}
+
+// linked are the municipalities that the guardian has tied.
+func (s *Site) linked(rq *web.Request) (*tenancy.Families, []tenancy.FamilyLink, error) {
+	f, err := s.cfg.DB.Families()
+	if err != nil {
+		return nil, nil, err
+	}
+	links, err := f.Links(rq.Ctx, rq.Actor.Person)
+	return f, links, err
 }
 
 func (s *Site) town(rq *web.Request, l tenancy.FamilyLink) Town {
@@ -137,11 +143,7 @@ type TownsPage struct {
 }
 
 func (s *Site) towns(_ *fiber.Ctx, rq *web.Request) error {
-	f, err := s.cfg.DB.Families()
-	if err != nil {
-		return err
-	}
-	links, err := f.Links(rq.Ctx, rq.Actor.Person)
+	_, links, err := s.linked(rq)
 	if err != nil {
 		return err
 	}
@@ -259,11 +261,7 @@ func (s *Site) goTo(c *fiber.Ctx, rq *web.Request) error {
 	if c.Method() != fiber.MethodGet || !rq.FromOwnPage() {
 		return c.Redirect("/", fiber.StatusSeeOther)
 	}
-	f, err := s.cfg.DB.Families()
-	if err != nil {
-		return err
-	}
-	links, err := f.Links(rq.Ctx, rq.Actor.Person)
+	f, links, err := s.linked(rq)
 	if err != nil {
 		return err
 	}
