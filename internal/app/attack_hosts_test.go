@@ -45,7 +45,7 @@ func namings(h, other string) (out []naming) {
 		"user": "a@" + h, "user and password": "a:b@" + h, "other as user": other + "@" + h, "as user": h + "@" + other, "path": h + "/", "path to": h + "/../" + other, "backslash": h + `\` + other, "question": h + "?" + other, "hash": h + "#" + other,
 		"comma": h + "," + other, "comma and blank": h + ", " + other, "semicolon": h + ";" + other, "blank between": h + " " + other, "scheme": "http://" + h, "below": "x." + h, "below of other": h + "." + other, "above": "test", "longer": h + "ing", "joined": h + other, "underscore": strings.Replace(h, ".", "_", 1),
 		"percent": strings.Replace(h, ".", "%2e", 1), "percent letter": "%61" + h[1:], "encoded null": h + "%00", "null": h + "\x00", "quotes": `"` + h + `"`, "brackets": "[" + h + "]", "look-alike": "аlpha.test", "full width": "ａlpha.test", "ideographic stop": strings.Replace(h, ".", "。", 1), "dotless i": "alpha.tеst",
-		"punycode": "xn--lpha-5cd.test", "punycode of itself": "xn--" + h, "soft hyphen": h[:2] + "\u00ad" + h[2:], "zero width": h[:2] + "\u200b" + h[2:], "right to left": "\u202e" + h, "kelvin": strings.Replace(h, "a", "\u212a", 1), "empty": "", "star": "*", "local": "localhost", "number": "127.0.0.1", "IPv6": "[::1]", "decimal": "2130706433", "long": strings.Repeat("a.", 200) + h} {
+		"punycode": "xn--lpha-5cd.test", "punycode of itself": "xn--" + h, "soft hyphen": h[:2] + "\u00ad" + h[2:], "zero width": h[:2] + "\u200b" + h[2:], "right to left": "\u202e" + h, "long s": strings.Replace(h, "s", "\u017f", 1), "empty": "", "star": "*", "local": "localhost", "number": "127.0.0.1", "IPv6": "[::1]", "decimal": "2130706433", "long": strings.Repeat("a.", 200) + h} {
 		add("", name, "Host: "+said)
 	}
 	add("", "none", "X-Nothing: 1")
@@ -57,7 +57,7 @@ func namings(h, other string) (out []naming) {
 		add("", "only "+header, "Host: inner.example\r\n"+header+h)
 	}
 	for name, c := range map[string]struct{ target, host string }{"absolute": {"http://" + h, h}, "absolute in capitals": {"HTTP://" + up, h}, "absolute of other": {"http://" + other, ""}, "absolute with user": {"http://" + other + "@" + h, ""},
-		"absolute as user": {"http://" + h + "@" + other, ""}, "absolute with port": {"http://" + h + ":1", ""}, "absolute of nothing": {"http://", ""}, "no scheme": {"//" + other, ""}, "other scheme": {"ftp://" + other, ""}} {
+		"absolute as user": {"http://" + h + "@" + other, ""}, "absolute with port": {"http://" + h + ":1", ""}, "absolute with a long s": {"http://" + strings.Replace(h, "s", "\u017f", 1), ""}, "absolute of nothing": {"http://", ""}, "no scheme": {"//" + other, ""}, "other scheme": {"ftp://" + other, ""}} {
 		out = append(out, naming{name, c.target, "Host: " + h, c.host})
 	}
 	return out
@@ -104,6 +104,10 @@ func TestHostConfusion(t *testing.T) {
 			tries = append(tries, try{naming{"site", "", "Host: " + h, h}, cookies, owners}, try{naming{"site in capitals", "", "Host: " + strings.ToUpper(h) + ".:80", h}, cookies, owners},
 				try{naming{"site, forwarded", "", "Host: " + h + "\r\nX-Forwarded-Host: alpha.test", h}, cookies, owners})
 		}
+	}
+	// The Kelvin sign is a k in small letters, and no k in a host.
+	for cookies, owners := range all {
+		tries = append(tries, try{naming{"Kelvin", "", "Host: \u212aoti.test", ""}, cookies, owners}, try{naming{"Kelvin, absolute", "http://\u212aoti.test", "Host: koti.test", ""}, cookies, owners})
 	}
 	in := map[string]int{}
 	for _, c := range tries {
