@@ -60,6 +60,8 @@ func (k *attack) fire(s shot) {
 	switch {
 	case s.refuse && !refused(a):
 		wrong = fmt.Sprintf("answered %d %s", a.status, a.location)
+	case a.status != 400 && a.status != 431 && !strings.Contains(a.header, "no-store"):
+		wrong = "may be kept by a cache"
 	case a.status >= 500:
 		wrong = fmt.Sprintf("broke: %d", a.status)
 	case s.secret != "" && strings.Contains(strings.ToLower(a.body+a.header+a.location), s.secret):

@@ -181,7 +181,7 @@ func (s *siege) people(x *side) {
 		p.Exec(`update guardianship set id = $1 where guardian = $2`, id(only+"guardianship"), id(only+"guardian"))
 		give(p, only+"guardian", "ext:substituteTeacher", school, class, "[2026-11-20,2026-11-24)")
 		p.Exec(`insert into disclosure (id, learner, recipient, contacts, reason, validity, disclosed_by) values ($1, $2, $3, true, 'syy', '[2026-11-01,2026-12-01)', $4)`,
-			id(only+"disclosure"), id(only+"person"), id("welfare told"), id("principal here"))
+			id(only+"disclosure"), id(only+"person"), id("welfare"), id("principal here"))
 		for _, name := range []string{"", only} {
 			for _, record := range []string{"kept", "gone"} {
 				p.Learner(p.Person(name+record, peopletest.Person{}), school, "7", class)
@@ -237,12 +237,18 @@ func (s *siege) sessions(x *side, names ...string) {
 	s.owner(x, `insert into identity_provider (id, name, issuer, client_id, secret_cipher, link_claim, link_to) select $1, name, issuer, 'other', secret_cipher, link_claim, link_to from identity_provider`,
 		id("only "+x.Slug+" provider"))
 	for _, name := range names {
-		s.owner(x, `insert into account (id, provider, subject, person, linked_by, linked_at, last_login_at) values ($1, $2, $3, $4, 'x', now(), now())`,
-			id("account of "+name), id("the provider"), name, id(name))
-		s.owner(x, `insert into roster_user (id, person, enabled, username, given_name, family_name, source, sourced_id, status, date_last_modified, row_hash)
-values ($1, $2, true, $3, 'x', 'x', 'test', $3, 'active', now(), '')`, id("row "+name), id(name), name)
-		s.signedIn(x, name)
+		s.account(x, name)
 	}
+}
+
+// account lets a person sign in, and begins a session of theirs.
+func (s *siege) account(x *side, name string) {
+	s.Helper()
+	s.owner(x, `insert into account (id, provider, subject, person, linked_by, linked_at, last_login_at) values ($1, $2, $3, $4, 'x', now(), now())`,
+		id("account of "+name), id("the provider"), name, id(name))
+	s.owner(x, `insert into roster_user (id, person, enabled, username, given_name, family_name, source, sourced_id, status, date_last_modified, row_hash)
+values ($1, $2, true, $3, 'x', 'x', 'test', $3, 'active', now(), '')`, id("row "+name), id(name), name)
+	s.signedIn(x, name)
 }
 
 // signedIn begins a person's session, or leaves the one that is there.
