@@ -86,7 +86,7 @@ func TestTrickyKeys(t *testing.T) {
 			}
 		}
 		for _, p := range g.paths {
-			if !strings.HasPrefix(p, string(alpha)+"/") || path.Clean(p) != p || strings.Contains(p, string(beta)) {
+			if !strings.HasPrefix(p, string(alpha)+"/") || path.Clean(p) != p {
 				t.Errorf("%.80q reached the store", p)
 			}
 		}
