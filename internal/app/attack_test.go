@@ -130,10 +130,20 @@ func (k *attack) atHome(x *side) (asks, writes []shot) {
 				default:
 					asks = append(asks, s)
 				}
+				if r.Method == "GET" && t.own {
+					s.kind, s.path = "query", s.path+"?"+queries(x.twin).Encode()
+					asks = append(asks, s)
+				}
 			}
 		}
 	}
 	return asks, writes
+}
+
+// queries are what addresses may ask for behind the question mark, with ids of a side.
+func queries(x *side) url.Values {
+	return url.Values{"koulu": {x.values["school"].only, x.Slug + "-o-001"}, "nimet": {"1"}, "ennen": {x.values["alarm"].only}, "kunta": {x.Slug}, "sivu": {"1"}, "person": {x.values["person"].only},
+		"tenant": {x.Slug, string(x.ID)}, "paluu": {"//" + x.host + "/", "http://" + x.host + "/"}, "id": {x.values["person"].only}}
 }
 
 // abroad is what comes to a side's host with sessions that are not of it: of the twin,
@@ -154,8 +164,9 @@ func (k *attack) abroad(x *side) (shots []shot) {
 					s.form = fields(x, x)
 				}
 				shots = append(shots, s)
-				if len(paramsOf(r.Path)) == 0 {
-					continue
+				if r.Method == "GET" && (who.name == "admin" || who.name == "nobody") {
+					s.route.Method = "HEAD" // every page answers it
+					shots = append(shots, s)
 				}
 			}
 			if len(paramsOf(r.Path)) == 0 {
