@@ -14,7 +14,7 @@ import (
 // midnight and not on the other.
 func TestMidnight(t *testing.T) {
 	t.Parallel()
-	s := newSiege(t)
+	s := newSiege(t, false)
 	x, grown := s.alpha, peopletest.Person{Born: "1980-01-01"}
 	names := []string{"substitute to come", "nearly grown", "guardian of nearly grown", "guardian until", "guardian by hand until", "welfare until", "teacher until", "guardian that stays"}
 	peopletest.In(t, s.env.DB, x.ID, " "+x.canary, func(p peopletest.Seed) {
@@ -84,7 +84,7 @@ func (s *siege) now() string {
 // as everybody of the other school; by docs/permissions.md only an admin reaches both.
 func TestSchoolToSchool(t *testing.T) {
 	t.Parallel()
-	s := newSiege(t)
+	s := newSiege(t, false)
 	x := s.alpha
 	only := "only " + x.Slug + " "
 	paths := []string{"/henkilot/" + id(only+"person").String(), "/ryhmat/" + id(only+"group").String(), "/koulut/" + id(only+"school").String(), "/oikeudet/" + id(only+"school").String(), "/henkilot/" + id(only+"person").String() + "/huoltajat"}

@@ -81,7 +81,7 @@ func jars(s *siege) map[string][]string {
 // named without doubt, and of a session of that very host.
 func TestHostConfusion(t *testing.T) {
 	t.Parallel()
-	s := newSiege(t)
+	s := newSiege(t, false)
 	type try struct {
 		naming
 		cookies string

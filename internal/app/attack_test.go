@@ -238,7 +238,7 @@ func TestAttackMatrix(t *testing.T) {
 	if os.Getenv("DIGIONE_ATTACK") == "full" {
 		every = 1
 	}
-	k := &attack{siege: newSiege(t), seen: map[string]bool{}}
+	k := &attack{siege: newSiege(t, true), seen: map[string]bool{}}
 	for _, x := range []*side{k.alpha, k.beta} {
 		before := k.state(x.twin)
 		asks, writes := k.atHome(x)
