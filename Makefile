@@ -59,6 +59,10 @@ lint: $(LINT) ## golangci-lint
 unit: ## all tests with the race detector, migration checks and goldens among them
 	PATH="$(TOOLS):$$PATH" $(GO) test -race -timeout 15m ./...
 
+.PHONY: attack
+attack: setup ## ask for every route by every id as everybody, in both directions (docs/security.md); a part of it is in make test
+	DIGIONE_ATTACK=full $(GO) test ./internal/app -run TestAttackMatrix -count 1 -timeout 15m -v
+
 .PHONY: docs
 docs: ## write docs/cli anew from the commands, docs/permissions.md from the rules
 	$(GO) run ./cmd/internal/clidocs docs/cli

@@ -3,6 +3,7 @@ package app_test
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,45 +77,26 @@ func twoSchools(s peopletest.Seed) {
 	s.Exec(`update guardianship set id = $1 where guardian = $2`, id("guardianship"), id("guardian"))
 }
 
-// covered are the routes' parameters that name something inside a municipality, with
-// what stands in Kilteri.
-var covered = map[string][]string{
-	"person": {"aino", "adult"}, "group": {"7B"}, "school": {"Kilteri"}, "unit": {"Kilteri"}, "guardianship": {"guardianship"},
-	"guardian": {"guardian"}, "disclosure": {"disclosure to welfare told"}, "right": {"right of substitute"}, "other": {"other"}, "merge": {"merge"},
-}
-
-// notAbout are parameters that name no person, group or school; who may use them is
-// tested with their features.
-var notAbout = []string{"provider", "token", "requirement", "hash", "session", "alarm", "plan", "type", "kind", "upload"}
-
 type probe struct{ method, path, none string }
 
-// probes are all routes with ids, and the same with ids of nothing.
+// probes are all routes with ids that name something inside a municipality, and the
+// same with ids of nothing.
 func probes(t *testing.T, r *web.Router) (out []probe) {
 	t.Helper()
-	param := regexp.MustCompile(`:([a-z]+)`)
 	for _, route := range r.Routes() {
-		names := param.FindAllStringSubmatch(route.Path, -1)
-		if len(names) == 0 {
+		names := paramsOf(route.Path)
+		for _, name := range names {
+			if _, known := parameters[name]; !known {
+				t.Errorf("%s: nobody tried :%s; add it to parameters", route.Path, name)
+			}
+		}
+		if len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return parameters[name].inside == nil }) {
 			continue
 		}
-		for i := range covered["person"] {
-			p := probe{route.Method, route.Path, route.Path}
-			for _, m := range names {
-				ids, ok := covered[m[1]]
-				if !ok {
-					if !strings.Contains(" "+strings.Join(notAbout, " ")+" ", " "+m[1]+" ") {
-						t.Errorf("%s: nobody tried %s; add it to covered", route.Path, m[0])
-					}
-					p.path = ""
-					break
-				}
-				p.path = strings.Replace(p.path, m[0], id(ids[i%len(ids)]).String(), 1)
-				p.none = strings.Replace(p.none, m[0], id("nothing "+m[1]).String(), 1)
-			}
-			if p.path != "" {
-				out = append(out, p)
-			}
+		for i := range parameters["person"].inside {
+			there := func(_ int, name string) string { ids := parameters[name].inside; return id(ids[i%len(ids)]).String() }
+			none := func(_ int, name string) string { return id("nothing " + name).String() }
+			out = append(out, probe{route.Method, address(route.Path, there), address(route.Path, none)})
 		}
 	}
 	return out

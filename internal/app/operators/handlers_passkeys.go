@@ -141,6 +141,9 @@ func (h handlers) proveKey(c *fiber.Ctx, rq *web.Request) error {
 	if err != nil {
 		return err
 	}
+	if len(who.keys) == 0 {
+		return authz.Missing("key") // there is none to ask for
+	}
 	key, err := h.proven(rq, who, d)
 	if err != nil {
 		if note := d.Note(rq.Ctx, refusedKey(rq, who)); note != nil {

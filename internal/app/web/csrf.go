@@ -28,7 +28,7 @@ func (r *Router) checkOrigin(c *fiber.Ctx, rq *Request) error {
 	if site != "" && site != "same-origin" {
 		return refused("Sec-Fetch-Site is %s", site)
 	}
-	if origin != "" && !strings.EqualFold(origin, r.origin(c)) {
+	if origin != "" && !sameASCII(origin, r.origin(c)) {
 		return refused("foreign Origin")
 	}
 	if !rq.Actor.SignedIn() {
@@ -81,7 +81,7 @@ func (rq *Request) FromOwnPage() bool {
 		return site == "same-origin"
 	}
 	u, err := url.Parse(rq.c.Get(fiber.HeaderReferer))
-	return err == nil && u.Host != "" && strings.EqualFold(u.Scheme+"://"+u.Host, rq.Origin())
+	return err == nil && u.Host != "" && sameASCII(u.Scheme+"://"+u.Host, rq.Origin())
 }
 
 // Masked writes a token as a page does, differently each time: so that the size of

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -69,7 +70,7 @@ func (r *Router) hostOf(c *fiber.Ctx) (string, bool) {
 		// The absolute form names a host of its own.
 		_, rest, _ := strings.Cut(uri, "://")
 		authority, _, _ := strings.Cut(rest, "/")
-		if !strings.EqualFold(authority, said) {
+		if !sameASCII(authority, said) {
 			return "", false
 		}
 	}
@@ -99,11 +100,24 @@ func countHosts(raw []byte) int {
 	return n
 }
 
+// sameASCII compares without case. Letters that Unicode folds into ASCII ones, such as
+// the Kelvin sign, are others: what stands before us takes them for others.
+func sameASCII(a, b string) bool {
+	return strings.EqualFold(a, b) && isASCII(a) && isASCII(b)
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) < 0
+}
+
 // normalHost lowers the case and takes off the port and one trailing dot. Any
 // other writing is no host of ours.
 func normalHost(s string) (string, bool) {
 	name, port, hasPort := strings.Cut(s, ":")
 	if hasPort && (port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "") {
+		return "", false
+	}
+	if !isASCII(name) {
 		return "", false
 	}
 	name = strings.TrimSuffix(strings.ToLower(name), ".")
