@@ -86,6 +86,10 @@ accessibility: tools ## judge every page by WCAG 2.2 AA in all languages, widths
 tour: tools ## write docs/tour.md and its pictures anew
 	DIGIONE_TOUR=$(CURDIR)/docs $(GO) test ./internal/app -run TestTour -count 1 -timeout 20m
 
+.PHONY: mutants
+mutants: setup ## break the controls one at a time and see that a test notices each
+	@PATH="$(TOOLS):$$PATH" $(GO) run ./cmd/internal/mutants
+
 .PHONY: pitr
 pitr: setup ## show a restore of one tenant to a moment, from a base backup and WAL
 	PITR_LEARNERS=5000 $(GO) test ./cmd/tenantctl -run TestPointInTime -count 1 -v

@@ -19,6 +19,7 @@ type session struct {
 	conn    *pgx.Conn
 	busy    bool
 	spoilt  bool // a cancel request is under way to it
+	touched bool // a statement ran that may leave something behind
 	born    time.Time
 	used    time.Time
 	uses    int
@@ -27,6 +28,8 @@ type session struct {
 	tenants map[ID]struct{}
 	stmts   map[string]*list.Element // tagged text -> *stmt
 	recent  *list.List
+
+	settings [7]string // the reported ones, as they were when it was opened
 }
 
 type stmt struct{ text, name string }
@@ -250,7 +253,7 @@ func (c *cell) connect(ctx context.Context, s *session) error {
 	}
 	now := time.Now()
 	// busy is left alone: it is the cell's, under its lock.
-	s.conn, s.born, s.uses, s.spoilt = conn, now, 0, false
+	s.conn, s.born, s.uses, s.spoilt, s.touched, s.settings = conn, now, 0, false, false, settingsOf(conn)
 	s.tenants, s.stmts, s.recent = map[ID]struct{}{}, map[string]*list.Element{}, list.New()
 	return nil
 }
@@ -284,9 +287,10 @@ func abort(conn *pgx.Conn) {
 }
 
 // release gives the slot to the next in the queue, or to nobody. A session that
-// is not cleanly between transactions, or that has grown too large, is closed.
+// is not cleanly between transactions, on which something may have been left, or
+// that has grown too large, is closed.
 func (c *cell) release(s *session) {
-	if s.conn != nil && (s.spoilt || s.conn.IsClosed() || s.conn.PgConn().IsBusy() || s.conn.PgConn().TxStatus() != 'I' || c.spent(s)) {
+	if s.conn != nil && (s.spoilt || s.conn.IsClosed() || s.conn.PgConn().IsBusy() || s.conn.PgConn().TxStatus() != 'I' || s.strange() || c.spent(s)) {
 		c.drop(s)
 	}
 	c.mu.Lock()
