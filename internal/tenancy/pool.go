@@ -46,6 +46,7 @@ type cell struct {
 	slots   []*session  // nil conn: not connected
 	waiting list.List   // of *waiter, first come first served
 	retired atomic.Bool // replaced by a cell of another size: keeps no connection
+	way     atomic.Int32
 }
 
 func newCell(db *DB, t *entry) *cell {
@@ -244,12 +245,15 @@ func (c *cell) connect(ctx context.Context, s *session) error {
 			c.db.down.Store(c.cluster, time.Now().Add(breath))
 			err = fmt.Errorf("cluster %s: %w: %w", c.cluster, ErrNoCluster, err)
 		}
-		return fmt.Errorf("connect cell %s: %w", c.name, err)
+		return fmt.Errorf("connect cell %s: %w", c.name, startup(err))
 	}
-	if err := c.isThere(ctx, conn); err != nil {
+	if err = c.isThere(ctx, conn); err == nil {
+		err = c.clean(ctx, cfg, conn)
+	}
+	if err != nil {
 		_ = conn.Close(ctx)
 		c.db.cap.give()
-		return err
+		return fmt.Errorf("connect cell %s: %w", c.name, err)
 	}
 	now := time.Now()
 	// busy is left alone: it is the cell's, under its lock.
@@ -272,7 +276,7 @@ func (c *cell) isThere(ctx context.Context, conn *pgx.Conn) error {
 	var there bool
 	err := conn.QueryRow(ctx, q, pgx.QueryExecModeSimpleProtocol).Scan(&there)
 	if err == nil && !there {
-		err = fmt.Errorf("connect cell %s: cluster %s: %w: its address leads to another database", c.name, c.cluster, ErrNoCluster)
+		err = fmt.Errorf("cluster %s: %w: its address leads to another database", c.cluster, ErrNoCluster)
 	}
 	return err
 }
