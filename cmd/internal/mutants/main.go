@@ -69,12 +69,12 @@ func run(ctx context.Context, only string, limit time.Duration) error {
 	}
 	defer l.close()
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "MUTANT\tFILE\tTEST\tRESULT\tSECONDS")
+	_, _ = fmt.Fprintln(w, "MUTANT\tFILE\tTEST\tRESULT\tSECONDS")
 	n := map[verdict]int{}
 	for _, pkg := range packages(all) {
 		for _, r := range l.judge(ctx, pkg, all) {
 			n[r.verdict]++
-			fmt.Fprintf(w, "%s\t%s\t%s %s\t%s\t%.1f\n", r.Name, r.File, r.Package, r.Test, r.verdict, r.took.Seconds())
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s %s\t%s\t%.1f\n", r.Name, r.File, r.Package, r.Test, r.verdict, r.took.Seconds())
 			if r.why != "" {
 				fmt.Fprintf(os.Stderr, "%s: %s\n", r.Name, r.why)
 			}
