@@ -177,6 +177,43 @@ func TestNeighboursOfACell(t *testing.T) {
 	}
 }
 
+// TestDefaultsOfTheLogin: PostgreSQL lets every role change its own defaults. The
+// certificate sees those that matter, and entering a tenant overrules them.
+func TestDefaultsOfTheLogin(t *testing.T) {
+	t.Parallel()
+	e := dbtest.New(t)
+	ctx := context.Background()
+	db := plainDB(t, e)
+	mine, other := alone(t, e)
+	refresh(t, db)
+	cell := line(t, e.DSN, "select login_role from control.cell where name = 'own-a'")
+	if err := inject(db, mine.ID, "reset role", `alter role "`+cell+`" set search_path = `+other.Schema); err != nil {
+		t.Fatal(err)
+	}
+	cert, err := e.Operator.VerifyIsolation(ctx, "test")
+	if err != nil || len(cert.Violations) != 1 || cert.Violations[0].Check != "default path" || cert.Violations[0].Role != cell {
+		t.Errorf("certificate: %v, %+v", err, cert.Violations)
+	}
+	fresh := plainDB(t, e) // its connections begin with the new default
+	var schema string
+	err = fresh.Read(ctx, mine.ID, func(tx tenancy.Read) error {
+		return tx.QueryRow(ctx, "select current_schema()::text from unit right join (select 1) one on true").Scan(&schema)
+	})
+	if err != nil || schema != mine.Schema {
+		t.Errorf("inside: %s, %v", schema, err)
+	}
+	// Its password too: its own cell's new connections are refused, and no other's.
+	if err := inject(db, mine.ID, "reset role", `alter role "`+cell+`" password 'x'`); err != nil {
+		t.Fatal(err)
+	}
+	if got := code(plainDB(t, e).Read(ctx, mine.ID, run("select 1"))); got != "28P01" {
+		t.Errorf("with another password: %s", got)
+	}
+	if err := plainDB(t, e).Read(ctx, other.ID, run("select 1")); err != nil {
+		t.Errorf("the other cell: %v", err)
+	}
+}
+
 // TestNothingIsLeftBehind has a tenant leave things on the connection that it shares
 // with a neighbour: the neighbour is served as if nothing were there.
 func TestNothingIsLeftBehind(t *testing.T) {

@@ -3,7 +3,9 @@ package tenancy
 import (
 	"container/list"
 	"context"
+	"crypto/rand"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +32,7 @@ type session struct {
 	recent  *list.List
 
 	settings [7]string // the reported ones, as they were when it was opened
+	mark     string    // in the names of its statements: no other session's backend knows them
 }
 
 type stmt struct{ text, name string }
@@ -258,6 +261,7 @@ func (c *cell) connect(ctx context.Context, s *session) error {
 	now := time.Now()
 	// busy is left alone: it is the cell's, under its lock.
 	s.conn, s.born, s.uses, s.spoilt, s.touched, s.settings = conn, now, 0, false, false, settingsOf(conn)
+	s.mark = strings.ToLower(rand.Text()[:8])
 	s.tenants, s.stmts, s.recent = map[ID]struct{}{}, map[string]*list.Element{}, list.New()
 	return nil
 }
@@ -414,7 +418,7 @@ func (s *session) prepare(ctx context.Context, text string, limit int) (string, 
 		delete(s.stmts, st.text)
 	}
 	s.names++
-	name := fmt.Sprintf("d%d", s.names)
+	name := fmt.Sprintf("d%d_%s", s.names, s.mark)
 	if _, err := s.conn.Prepare(ctx, name, text); err != nil {
 		return "", err
 	}
