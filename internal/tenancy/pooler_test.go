@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -105,6 +106,12 @@ func TestPoolerInSessionMode(t *testing.T) {
 	ctx := context.Background()
 	dsn := bouncer(t, e.DSN, modeSession, passOn)
 	b := newBorrower(t, e, dbtest.Config(dsn))
+	// Rarely it answers a cancel request on a connection of somebody else, and ends that.
+	var ended atomic.Int64
+	b.pardons = func(err error) bool {
+		is := strings.Contains(err.Error(), "successfully sent cancel request") && ended.Add(1) <= 10
+		return is
+	}
 	b.run(t, 2000)
 	between(t, b.db)
 	w := &pgx.Batch{}
