@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -29,7 +30,7 @@ func main() {
 	only := flag.String("only", "", "run the mutants whose names match this pattern")
 	limit := flag.Duration("limit", 2*time.Minute, "how long one test may take")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *only, *limit); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
