@@ -178,7 +178,7 @@ func (l *lab) judge(ctx context.Context, pkg string, all []mutant) (out []result
 		}
 		out = append(out, r)
 	}
-	if sound == nil {
+	if sound == nil && ctx.Err() == nil {
 		if sound = l.sound(ctx, pkg, tests); sound != nil {
 			for i := range out {
 				out[i].verdict, out[i].why = failed, "the tests of the package fail after its mutants"
