@@ -47,9 +47,10 @@ format: ## fail on files that gofmt would change
 	@out=$$(gofmt -l cmd internal schemas); if [ -n "$$out" ]; then echo "not gofmt-ed:"; echo "$$out"; exit 1; fi
 
 .PHONY: vet
-vet: ## go vet, the bench files included
+vet: ## go vet, the files of bench and pooler included
 	$(GO) vet ./...
 	$(GO) vet -tags bench ./...
+	$(GO) vet -tags pooler ./internal/tenancy
 
 .PHONY: lint
 lint: $(LINT) ## golangci-lint
@@ -89,6 +90,19 @@ accessibility: tools ## judge every page by WCAG 2.2 AA in all languages, widths
 .PHONY: tour
 tour: tools ## write docs/tour.md and its pictures anew
 	DIGIONE_TOUR=$(CURDIR)/docs $(GO) test ./internal/app -run TestTour -count 1 -timeout 20m
+
+.PHONY: mutants
+mutants: setup ## break the controls one at a time and see that a test notices each
+	@PATH="$(TOOLS):$$PATH" $(GO) run ./cmd/internal/mutants
+
+.PHONY: borrows
+borrows: setup ## borrow 10,000 connections while others panic, are cancelled, run out of time or lose their backend
+	DIGIONE_BORROWS=10000 $(GO) test -race ./internal/tenancy -run 'TestBorrows$$' -count 1 -v
+
+.PHONY: pooler
+pooler: setup ## reach tenants through PgBouncer: what works, what is refused
+	@scripts/setup pgbouncer
+	$(GO) test -race -tags pooler ./internal/tenancy -run TestPooler -count 1 -v
 
 .PHONY: pitr
 pitr: setup ## show a restore of one tenant to a moment, from a base backup and WAL

@@ -67,6 +67,9 @@ select t.id, t.slug, t.kind, t.name_fi, t.name_sv, t.name_en, coalesce(t.municip
 func openCatalogue(ctx context.Context, cfg *pgx.ConnConfig, find func(cluster, ref string) (*pgx.ConnConfig, error)) (*Catalogue, error) {
 	c := &Catalogue{cfg: cfg, find: find, gone: make(chan struct{})}
 	conn, err := c.listen(ctx)
+	if errors.Is(err, ErrPooler) || errors.Is(err, errStartup) {
+		return nil, fmt.Errorf("open catalogue: %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open catalogue: %w; has this database been set up? run: tenantctl migrate up", err)
 	}
@@ -87,7 +90,14 @@ func (c *Catalogue) listen(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err = conn.Exec(ctx, "listen digione_catalogue"); err == nil {
+	through, err := pooled(ctx, conn)
+	if err == nil && through { // news come to one backend: it must stay ours
+		err = keepsBackend(ctx, c.cfg, conn)
+	}
+	if err == nil {
+		_, err = conn.Exec(ctx, "listen digione_catalogue")
+	}
+	if err == nil {
 		err = c.load(ctx, conn)
 	}
 	if err != nil {

@@ -1,5 +1,7 @@
 package tenancy
 
+import "github.com/jackc/pgx/v5"
+
 // Script is all the SQL that makes a tenant's role, schema and code lists, for
 // benchmarks that run it by other means. The cell must exist.
 func (o *Operator) Script(slug, cellRole string) (string, error) {
@@ -13,4 +15,22 @@ func (o *Operator) Script(slug, cellRole string) (string, error) {
 func (db *DB) Deafen() {
 	db.stop()
 	<-db.gone
+}
+
+// Between calls f with each connection that nobody has borrowed, and returns how
+// many those were.
+func (db *DB) Between(f func(*pgx.Conn)) (n int) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for _, c := range db.cells {
+		c.mu.Lock()
+		for _, s := range c.slots {
+			if !s.busy && s.conn != nil && !s.conn.IsClosed() {
+				f(s.conn)
+				n++
+			}
+		}
+		c.mu.Unlock()
+	}
+	return n
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/dbtest"
 )
@@ -213,6 +215,12 @@ func oneRequest(ctx context.Context, db *tenancy.DB, id tenancy.ID, name string)
 	})
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
+	}
+	b := &pgx.Batch{} // one round trip, with what was prepared before the migration
+	b.Queue("select name from unit where sourced_id = $1", name).QueryRow(func(row pgx.Row) error { return row.Scan(&got) })
+	b.Queue("select count(*) from unit u left join unit p on p.id = u.parent where u.kind = 'school'")
+	if err := db.Read(ctx, id, func(tx tenancy.Read) error { return tx.Finish(ctx, b) }); err != nil || got != name+"!" {
+		return fmt.Errorf("read %q in one round trip: %w", got, err)
 	}
 	return nil
 }

@@ -3,7 +3,9 @@ package tenancy
 import (
 	"container/list"
 	"context"
+	"crypto/rand"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +21,7 @@ type session struct {
 	conn    *pgx.Conn
 	busy    bool
 	spoilt  bool // a cancel request is under way to it
+	touched bool // a statement ran that may leave something behind
 	born    time.Time
 	used    time.Time
 	uses    int
@@ -28,6 +31,9 @@ type session struct {
 	tenants map[ID]struct{}
 	stmts   map[string]*list.Element // tagged text -> *stmt
 	recent  *list.List
+
+	settings [7]string // the reported ones, as they were when it was opened
+	mark     string    // in the names of its statements: no other session's backend knows them
 }
 
 type stmt struct{ text, name string }
@@ -44,6 +50,7 @@ type cell struct {
 	slots   []*session  // nil conn: not connected
 	waiting list.List   // of *waiter, first come first served
 	retired atomic.Bool // replaced by a cell of another size: keeps no connection
+	way     atomic.Int32
 }
 
 func newCell(db *DB, t *entry) *cell {
@@ -242,16 +249,20 @@ func (c *cell) connect(ctx context.Context, s *session) error {
 			c.db.down.Store(c.cluster, time.Now().Add(breath))
 			err = fmt.Errorf("cluster %s: %w: %w", c.cluster, ErrNoCluster, err)
 		}
-		return fmt.Errorf("connect cell %s: %w", c.name, err)
+		return fmt.Errorf("connect cell %s: %w", c.name, startup(err))
 	}
-	if err := c.isThere(ctx, conn); err != nil {
+	if err = c.isThere(ctx, conn); err == nil {
+		err = c.clean(ctx, cfg, conn)
+	}
+	if err != nil {
 		_ = conn.Close(ctx)
 		c.db.cap.give()
-		return err
+		return fmt.Errorf("connect cell %s: %w", c.name, err)
 	}
 	now := time.Now()
 	// busy is left alone: it is the cell's, under its lock.
-	s.conn, s.born, s.uses, s.spoilt = conn, now, 0, false
+	s.conn, s.born, s.uses, s.spoilt, s.touched, s.settings = conn, now, 0, false, false, settingsOf(conn)
+	s.mark = strings.ToLower(rand.Text()[:8])
 	s.tenants, s.stmts, s.recent, s.room = map[ID]struct{}{}, map[string]*list.Element{}, list.New(), 0
 	return nil
 }
@@ -280,7 +291,7 @@ func (c *cell) isThere(ctx context.Context, conn *pgx.Conn) error {
 	var there bool
 	err := conn.QueryRow(ctx, q, pgx.QueryExecModeSimpleProtocol).Scan(&there)
 	if err == nil && !there {
-		err = fmt.Errorf("connect cell %s: cluster %s: %w: its address leads to another database", c.name, c.cluster, ErrNoCluster)
+		err = fmt.Errorf("cluster %s: %w: its address leads to another database", c.cluster, ErrNoCluster)
 	}
 	return err
 }
@@ -295,9 +306,10 @@ func abort(conn *pgx.Conn) {
 }
 
 // release gives the slot to the next in the queue, or to nobody. A session that
-// is not cleanly between transactions, or that has grown too large, is closed.
+// is not cleanly between transactions, on which something may have been left, or
+// that has grown too large, is closed.
 func (c *cell) release(s *session) {
-	if s.conn != nil && (s.spoilt || s.conn.IsClosed() || s.conn.PgConn().IsBusy() || s.conn.PgConn().TxStatus() != 'I' || c.spent(s)) {
+	if s.conn != nil && (s.spoilt || s.conn.IsClosed() || s.conn.PgConn().IsBusy() || s.conn.PgConn().TxStatus() != 'I' || s.strange() || c.spent(s)) {
 		c.drop(s)
 	}
 	c.mu.Lock()
@@ -429,7 +441,7 @@ func (s *session) prepare(ctx context.Context, text string, limit int) (string, 
 		delete(s.stmts, st.text)
 	}
 	s.names++
-	name := fmt.Sprintf("d%d", s.names)
+	name := fmt.Sprintf("d%d_%s", s.names, s.mark)
 	if _, err := s.conn.Prepare(ctx, name, text); err != nil {
 		return "", err
 	}

@@ -303,6 +303,30 @@ func TestStatementsAreBounded(t *testing.T) {
 	}
 }
 
+// The same statement of two tenants is two on a shared connection: neither makes the
+// other plan anew, and neither gets the other's rows.
+func TestStatementsOfEachTenant(t *testing.T) {
+	t.Parallel()
+	e := dbtest.New(t)
+	e.Exec(t, "update control.cell set pool_size = 1 where name = 'shared-1'")
+	ctx := context.Background()
+	db := plainDB(t, e)
+	const own = "select current_schema()::text"
+	for range 3 {
+		for _, tn := range db.Tenants() {
+			var schema string
+			if err := db.Read(ctx, tn.ID, func(tx tenancy.Read) error { return tx.QueryRow(ctx, own).Scan(&schema) }); err != nil || schema != tn.Schema {
+				t.Errorf("%s: %s, %v", tn.Slug, schema, err)
+			}
+		}
+	}
+	var n int
+	const q = "select count(*) from pg_prepared_statements where statement like '%select current_schema()::text' and statement like '/*%'"
+	if err := db.Read(ctx, dbtest.Alpha, func(tx tenancy.Read) error { return tx.QueryRow(ctx, q).Scan(&n) }); err != nil || n != 2 {
+		t.Errorf("%d statements of two tenants, %v", n, err)
+	}
+}
+
 // Rows that a feature forgot to close cost a connection, not the next caller.
 func TestForgottenRows(t *testing.T) {
 	t.Parallel()

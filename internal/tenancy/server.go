@@ -44,12 +44,29 @@ func connect(ctx context.Context, name, dsn string, conns int) (*server, error) 
 		err = fmt.Errorf("connect database: %w", err)
 	} else if s.version < 150000 {
 		err = fmt.Errorf("PostgreSQL %d is too old: DigiOne needs 15 or newer", s.version/10000)
+	} else {
+		err = s.pooler(ctx)
 	}
 	if err != nil {
 		pool.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// pooler refuses a way to the server on which locks and settings would not stay with
+// whoever made them.
+func (s *server) pooler(ctx context.Context) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	through, err := pooled(ctx, conn.Conn())
+	if err == nil && through {
+		err = keepsBackend(ctx, s.pool.Config().ConnConfig, conn.Conn())
+	}
+	return err
 }
 
 // at returns the server that a tenant lies on.

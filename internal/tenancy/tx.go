@@ -106,6 +106,9 @@ func (x *txn) check(ctx context.Context) error {
 // every change of search_path; a text per tenant keeps each plan. The tag is a
 // cache key only: were the path ever another, the plan would be made anew.
 func (x *txn) ready(ctx context.Context, sql string, args []any, together int) (string, []any, error) {
+	if !isPlain(sql) {
+		x.s.touched = true
+	}
 	text, args, err := positional(sql, args)
 	if err != nil {
 		return "", nil, err

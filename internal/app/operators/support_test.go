@@ -259,6 +259,14 @@ func TestSupportEntry(t *testing.T) {
 	if n := w.one(`select count(*) from control.support_session`); n != 1 {
 		t.Errorf("%d sessions, want the one of the first use", n)
 	}
+	grant = paula.ask(1)
+	for range 3 { // paula works on
+		w.later(20*time.Minute + time.Second)
+		paula.get(desk, "/")
+	}
+	if got := paula.post(desk, "/t/alpha/tuki/"+grant+"/avaa", url.Values{"csrf": {paula.csrf()}}); got.status != 404 {
+		t.Errorf("a way in by a grant whose time is over: %d", got.status)
+	}
 }
 
 func (w *world) account(name string) uuid.UUID {

@@ -323,6 +323,26 @@ func TestNoDeleteBlackoutAndStalePlan(t *testing.T) {
 	}
 }
 
+// A plan is bound to the rows that it was made against, also when they change by
+// another way than an import.
+func TestRowsThatAPlanHasNotSeen(t *testing.T) {
+	t.Parallel()
+	w, _ := settle(t, 100)
+	p := w.plan(made(t, 100, 0.05, 1), roster.Options{})
+	before := w.export()
+	err := w.svc.DB.Write(ctx, w.tenant.ID, func(tx tenancy.Write) error {
+		_, err := tx.Exec(ctx, "update roster_user set row_hash = decode(repeat('00', 16), 'hex') where id = (select id from roster_user order by id limit 1)")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.svc.Apply(ctx, w.tenant, p.ID, roster.Approval{Who: "x", Approve: true, Reason: "x"}, nil); fault.KindOf(err) != fault.Conflict {
+		t.Errorf("rows that the plan has not seen: %v, want Conflict", err)
+	}
+	w.same("refused", w.export(), before)
+}
+
 func TestInvalidPackageChangesNothing(t *testing.T) {
 	t.Parallel()
 	w, first := settle(t, 100)
