@@ -21,6 +21,8 @@ const (
 	workApply = "apply"
 	workInbox = "inbox" // what was delivered is brought in
 	workShow  = "rehearse"
+	workPlan  = "schedule" // what publishing would change is worked out
+	workGo    = "publish"
 )
 
 // Work is something that runs without anybody waiting for it, in one of the
