@@ -79,6 +79,7 @@ type Part struct {
 	EndedAt            *time.Time
 	Seconds            float64
 	Undone             bool // it was taken back since
+	importName         string
 	change             digest
 }
 
@@ -146,6 +147,9 @@ func (s *Service) SchedulePublication(ctx context.Context, t tenancy.Tenant, id 
 
 // maySchedule says at once what cannot be.
 func (s *Service) maySchedule(ctx context.Context, t tenancy.Tenant, plan *Plan, at time.Time) error {
+	if err := plan.mayRehearse(); err != nil {
+		return err
+	}
 	if plan.State != Planned && plan.State != Held {
 		return fault.New(fault.Conflict, "roster.error.publish.plan", "plan %s is %s; plan again", plan.ID, plan.State)
 	}

@@ -3,6 +3,7 @@ package roster
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"digione/internal/app/fault"
 	"digione/internal/tenancy"
@@ -71,6 +72,9 @@ func (s *Service) PublicationOf(ctx context.Context, t tenancy.Tenant, plan stri
 	})
 	return pub, ok, err
 }
+
+// seen names the part and what it would change, for the form of an approval.
+func (p *Part) seen() string { return strconv.Itoa(p.N) + "." + p.Digest() }
 
 // Digest is what an approval of the part is bound to.
 func (p *Part) Digest() string { return p.change.String() }

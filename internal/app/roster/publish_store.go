@@ -55,6 +55,11 @@ func publications(ctx context.Context, tx tenancy.Read, sql string, args pgx.Str
 	return list, nil
 }
 
+// untoldPublications lists what there may be to write of.
+func untoldPublications(ctx context.Context, tx tenancy.Read, since time.Time) ([]*Publication, error) {
+	return publications(ctx, tx, sqlUntoldPublications, pgx.StrictNamedArgs{"since": since})
+}
+
 func onePublication(ctx context.Context, tx tenancy.Read, sql string, args pgx.StrictNamedArgs) (p *Publication, ok bool, err error) {
 	list, err := publications(ctx, tx, sql, args)
 	if err != nil || len(list) == 0 {
@@ -76,7 +81,7 @@ func publicationOf(ctx context.Context, tx tenancy.Read, plan string) (*Publicat
 
 const sqlParts = `
 select p.n, p.kind, p.school, p.name, p.state, p.why, p.counts, p.change_hash, p.holds, p.leavers, p.attempts, p.approved_by, p.reason,
-       coalesce(p.import, ''), p.ended_at, coalesce(p.seconds, 0), coalesce(i.state = 'rolled_back', false)
+       coalesce(p.import, ''), p.ended_at, coalesce(p.seconds, 0), coalesce(i.state = 'rolled_back', false), coalesce(i.seq, 0)
   from roster_publication_part p
   left join roster_import i on i.id = p.import
  where p.publication = @id
@@ -91,12 +96,13 @@ func listParts(ctx context.Context, tx tenancy.Read, id uuid.UUID) ([]*Part, err
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (*Part, error) {
 		p := &Part{}
 		var counts, holds, change []byte
+		var seq int
 		err := row.Scan(&p.N, &p.Kind, &p.School, &p.Name, &p.State, &p.Why, &counts, &change, &holds, &p.Leavers, &p.Attempts, &p.ApprovedBy, &p.Reason,
-			&p.Import, &p.EndedAt, &p.Seconds, &p.Undone)
+			&p.Import, &p.EndedAt, &p.Seconds, &p.Undone, &seq)
 		if err != nil {
 			return nil, err
 		}
-		p.change = digestOf(change)
+		p.change, p.importName = digestOf(change), importName(seq)
 		return p, errors.Join(json.Unmarshal(counts, &p.Changes), json.Unmarshal(holds, &p.Holds))
 	})
 }

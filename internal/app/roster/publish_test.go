@@ -354,13 +354,13 @@ func TestPublishMovers(t *testing.T) {
 func TestPublishKilled(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
-	first := made(t, 200, 0, 0)
+	first := made(t, 300, 0, 0)
 	w.load(first, roster.Options{}, roster.Approval{Initial: true})
 	clock := w.svc.Now
 	night := 0
 	for at, more := 1, true; more; at++ {
 		night++
-		next := made(t, 200, 0.04, night)
+		next := made(t, 300, 0.04, night)
 		pub := w.scheduled(next)
 		w.allow(pub, "")
 		run, kill := context.WithCancel(ctx)
