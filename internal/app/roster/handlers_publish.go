@@ -43,7 +43,7 @@ type PublishPage struct {
 // PartLine is a part of a publication on one line.
 type PartLine struct {
 	N                                           int
-	Name, School string
+	Name, School                                string
 	State                                       Tag
 	Why                                         []string
 	At                                          *time.Time
@@ -51,6 +51,7 @@ type PartLine struct {
 	Pupils, PupilsNow, Groups, GroupsNow        int
 	New, Comes, Goes, Leaves, Leavers           int
 	Add, Change, Remove, Return                 int
+	Arrive, Depart, All                         int    // sums of those
 	Seen                                        string // what an approval is bound to
 	Import, ImportName, Approver, Reason, Label string
 	Again                                       bool // it may be given another turn

@@ -61,6 +61,7 @@ func (v viewer) part(p *Part, pub *Publication, s RehearsedSchool) PartLine {
 	for _, c := range p.Changes {
 		l.Add, l.Change, l.Remove, l.Return = l.Add+c.Insert, l.Change+c.Update, l.Remove+c.Remove, l.Return+c.Reactivate
 	}
+	l.Arrive, l.Depart, l.All = l.New+l.Comes, l.Leaves+l.Goes, l.Add+l.Change+l.Remove+l.Return
 	l.Seen = p.seen()
 	l.ImportName = cmp.Or(p.importName, p.Import)
 	return l
