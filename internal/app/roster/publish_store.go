@@ -154,8 +154,10 @@ const sqlUpdatePart = `
 update roster_publication_part
    set state = @state, why = @why, counts = @counts, change_hash = @change, holds = @holds, leavers = @leavers, attempts = @attempts,
        approved_by = @approved_by, reason = @reason, import = nullif(@import, ''), ended_at = @ended_at, seconds = @seconds
- where publication = @publication and n = @n`
+ where publication = @publication and n = @n and state = 'waiting'`
 
+// updatePart notes what became of a part whose turn it is; one that was decided on
+// meanwhile is left alone.
 func updatePart(ctx context.Context, tx tenancy.Write, publication uuid.UUID, p *Part) error {
 	args, err := p.args(publication)
 	if err != nil {
@@ -163,7 +165,11 @@ func updatePart(ctx context.Context, tx tenancy.Write, publication uuid.UUID, p 
 	}
 	args["why"], args["attempts"], args["approved_by"], args["reason"] = p.Why, p.Attempts, p.ApprovedBy, p.Reason
 	args["import"], args["ended_at"], args["seconds"] = p.Import, p.EndedAt, p.Seconds
-	if _, err := tx.Exec(ctx, sqlUpdatePart, args); err != nil {
+	tag, err := tx.Exec(ctx, sqlUpdatePart, args)
+	if err == nil && tag.RowsAffected() == 0 {
+		return fault.New(fault.Conflict, "roster.error.stale", "part %d was decided on meanwhile", p.N)
+	}
+	if err != nil {
 		return fmt.Errorf("note part of a publication: %w", err)
 	}
 	return nil
