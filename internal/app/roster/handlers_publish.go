@@ -131,7 +131,7 @@ func (h handlers) publication(c *fiber.Ctx, rq *web.Request) error {
 // mend shows the page again with what is to be mended in its form; other errors are
 // errors.
 func (h handlers) mendPublish(rq *web.Request, p *Plan, err error) error {
-	at := map[string]string{"roster.error.day": "day", "roster.error.publish.blackout": "day", "roster.error.reason": "reason",
+	at := map[string]string{"roster.error.publish.day": "day", "roster.error.publish.blackout": "day", "roster.error.reason": "reason",
 		"roster.error.publish.none": "", "roster.error.twopeople": ""}
 	kind := fault.KindOf(err)
 	if _, ok := at[fault.Key(err)]; !ok {
@@ -159,7 +159,7 @@ func (h handlers) schedule(c *fiber.Ctx, rq *web.Request) error {
 	}
 	at, err := time.ParseInLocation(time.DateOnly+" 15:04", rq.Form("day")+" "+rq.Form("time"), helsinki)
 	if err != nil {
-		return h.mendPublish(rq, p, fault.New(fault.Invalid, "roster.error.day", "%.40q is no moment", rq.Form("day")+" "+rq.Form("time")))
+		return h.mendPublish(rq, p, fault.New(fault.Invalid, "roster.error.publish.day", "%.40q is no moment", rq.Form("day")+" "+rq.Form("time")))
 	}
 	if err := h.noted(rq.Ctx, rq, "schedule "+p.ID); err != nil {
 		return err
@@ -196,7 +196,11 @@ func (h handlers) decide(c *fiber.Ctx, rq *web.Request, what string, do func(*Pl
 func (h handlers) approveParts(c *fiber.Ctx, rq *web.Request) error {
 	return h.decide(c, rq, "approve publication", func(p *Plan, pub *Publication) error {
 		var seen []Seen
-		for _, v := range c.Context().PostArgs().PeekMulti("part") {
+		field := "part"
+		if rq.Form("each") != "" {
+			field = "all" // of the page that was looked at, whatever is held by now
+		}
+		for _, v := range c.Context().PostArgs().PeekMulti(field) {
 			n, change, _ := strings.Cut(string(v), ".")
 			if i, err := strconv.Atoi(n); err == nil && len(seen) < 5000 {
 				seen = append(seen, Seen{i, change})

@@ -157,7 +157,7 @@ func (s *Service) maySchedule(ctx context.Context, t tenancy.Tenant, plan *Plan,
 		return fault.New(fault.Invalid, "roster.error.publish.plan", "plan %s was made with --no-delete or --mapping; a school year is published whole", plan.ID)
 	}
 	if now := s.Now(); at.Before(now.Add(-24*time.Hour)) || at.After(now.AddDate(1, 1, 0)) {
-		return fault.New(fault.Invalid, "roster.error.day", "%s is no day near enough", at.Format(time.DateOnly))
+		return fault.New(fault.Invalid, "roster.error.publish.day", "%s is no day near enough", at.Format(time.DateOnly))
 	}
 	if w, closed := blackout(t.Settings.Roster, at); closed {
 		return fault.New(fault.Invalid, "roster.error.publish.blackout", "imports wait from %s to %s; choose another moment", w.From, w.To)

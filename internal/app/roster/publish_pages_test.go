@@ -127,6 +127,9 @@ func TestPublishPages(t *testing.T) {
 		t.Errorf("without a reason: %d", r.Status)
 	}
 	one := regexp.MustCompile(`^1\.`)
+	if r := o.site.Post(t, webtest.Alpha, bert, at+"/hyvaksy", url.Values{"all": {all[0] + "0"}, "each": {"1"}, "reason": {"x"}}); r.Status != 409 {
+		t.Errorf("another change than the one that is held: %d", r.Status)
+	}
 	form["part"] = slices.DeleteFunc(slices.Clone(all), one.MatchString)
 	if r := o.site.Post(t, webtest.Alpha, bert, at+"/hyvaksy", form); r.Status != 303 {
 		t.Fatalf("approving: %d\n%s", r.Status, r.Body)
@@ -152,7 +155,7 @@ func TestPublishPages(t *testing.T) {
 	if rows := strings.Split(strings.TrimSpace(table.Body), "\r\n"); table.Status != 200 || !strings.HasPrefix(table.Body, "\ufeffKoulu;") || len(rows) < 5 {
 		t.Errorf("the table: %d\n%s", table.Status, table.Body)
 	}
-	if r := o.site.Post(t, webtest.Alpha, bert, at+"/hyvaksy", url.Values{"part": slices.DeleteFunc(all, func(p string) bool { return !one.MatchString(p) }), "reason": {"Nyt"}}); r.Status != 303 {
+	if r := o.site.Post(t, webtest.Alpha, bert, at+"/hyvaksy", url.Values{"each": {"1"}, "all": slices.DeleteFunc(all, func(p string) bool { return !one.MatchString(p) }), "reason": {"Nyt"}}); r.Status != 303 {
 		t.Fatalf("approving the last: %d\n%s", r.Status, r.Body)
 	}
 	o.settled(anna, at)
