@@ -28,6 +28,7 @@ type scene struct {
 	name  string // of its picture
 	route string // as registered; at the operators' host it begins with ops:
 	query string // of the address
+	of    string // key of the value that stands for the route's parameter, where there are several such things
 	who   string // key of town.people; nobody is empty
 	says  string // what the tour tells of it
 	main  bool   // its picture is taken on a phone too
@@ -42,6 +43,7 @@ var noPages = map[string]string{
 	"/kirjaudu/paluu":                              "leads back from the provider; what it refuses is the scene refused",
 	"/liittyminen/tiedosto/:hash":                  "a file",
 	"/oppilastiedot/:plan/havainnot.csv":           "a file",
+	"/oppilastiedot/:plan/julkaisu.csv":            "a file",
 	"/oppilastiedot/paketti/:upload/havainnot.csv": "a file",
 	"/oppilastiedot/lahetys/:upload":               "asked by a script",
 	"/oppilastiedot/tila":                          "asked by a script",
@@ -102,6 +104,9 @@ func scenes(w *world) []scene {
 		{name: "plan-roles", route: "/oppilastiedot/:plan/roolit", who: "admin", says: "Who would have no role left."},
 		{name: "plan-samples", route: "/oppilastiedot/:plan/muutokset/:type/:kind", who: "admin", says: "Samples of a change, before and after side by side."},
 		{name: "plan-rehearsal", route: "/oppilastiedot/:plan/harjoitus", who: "admin", says: "The rehearsal: how each school would stand on a chosen day."},
+		{name: "publish", route: "/oppilastiedot/:plan/julkaisu", of: "published", who: "admin", main: true, says: "A school year that waits for its day: what happens at each school, and what a second person has to approve."},
+		{name: "publish-second", route: "/oppilastiedot/:plan/julkaisu", of: "published", who: "principal", says: "The same for the one who may approve it."},
+		{name: "publish-wrong", route: "/oppilastiedot/:plan/julkaisu", who: "admin", act: filled(`main form[action$="/julkaisu"]`, `{day: "2020-08-01"}`), until: "main [role=alert]", says: "Scheduling a school year, with a day that must be mended."},
 		{name: "roster-person", route: "/oppilastiedot/henkilot/:person", who: "admin", says: "What imports did to one person."},
 		{name: "ops-sign-in", route: "ops:/kirjaudu", says: "The operators' way in."},
 		{name: "ops-tenants", route: "ops:/", who: "operator", main: true, says: "The fleet: every municipality and its state."},
@@ -193,9 +198,13 @@ func (w *world) imports(t *testing.T) {
 	var night bytes.Buffer
 	_, err := generate.Write(context.Background(), &night, spec)
 	ok(t, err)
+	spec.SchoolYear, spec.Night = spec.SchoolYear+1, 2
+	var autumn bytes.Buffer
+	_, err = generate.Write(context.Background(), &autumn, spec)
+	ok(t, err)
 	b := browser(t)
 	w.enter(t, b, "alpha", w.people["admin"])
-	for _, p := range []struct{ name, param, until string }{{"virheellinen.zip", ":upload", `main a[href$="/havainnot"]`}, {"vajaa.zip", ":plan", `.matrix`}} {
+	for _, p := range []struct{ name, param, until string }{{"virheellinen.zip", ":upload", `main a[href$="/havainnot"]`}, {"elokuu.zip", "published", `.matrix`}, {"vajaa.zip", ":plan", `.matrix`}} {
 		content := rewritten(t, night.Bytes(), "enrollments.csv", func(n int, line string) string {
 			switch {
 			case p.param == ":upload" && n%7 == 0:
@@ -205,6 +214,9 @@ func (w *world) imports(t *testing.T) {
 			}
 			return line
 		})
+		if p.param == "published" {
+			content = autumn.Bytes()
+		}
 		file := filepath.Join(t.TempDir(), p.name)
 		ok(t, os.WriteFile(file, content, 0o600))
 		do(t, b, "open", chromedp.Navigate(w.at("alpha", "/oppilastiedot")))
@@ -213,7 +225,15 @@ func (w *world) imports(t *testing.T) {
 		do(t, b, p.name, chromedp.WaitVisible(p.until))
 		path := do(t, b, "where", chromedp.Evaluate[string](`location.pathname`))
 		w.values[p.param] = path[strings.LastIndex(path, "/")+1:]
+		if p.param != ":upload" {
+			do(t, b, "rehearsal", chromedp.Navigate(w.at("alpha", path+"/harjoitus")))
+			do(t, b, "rehearse", chromedp.Click(`form[action$="/harjoitus"] button`))
+			do(t, b, "rehearsed", chromedp.WaitVisible(`tbody a[href*="koulu="]`))
+		}
 	}
+	do(t, b, "publishing", chromedp.Navigate(w.at("alpha", "/oppilastiedot/"+w.values["published"]+"/julkaisu")))
+	do(t, b, "schedule", chromedp.Click(`form[action$="/julkaisu"] button`))
+	do(t, b, "scheduled", chromedp.WaitVisible(`main .tiles`))
 }
 
 func (w *world) at(host, path string) string {
@@ -245,6 +265,10 @@ func (w *world) place(t *testing.T, s scene) (host, path string) {
 	parts := strings.Split(path, "/")
 	for i, p := range parts {
 		if strings.HasPrefix(p, ":") {
+			if p == ":plan" && s.of != "" {
+				parts[i] = w.values[s.of]
+				continue
+			}
 			if w.values[p] == "" {
 				t.Fatalf("%s: no value for %s; give one in newWorld", s.route, p)
 			}

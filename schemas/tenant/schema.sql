@@ -403,7 +403,7 @@ CREATE TABLE roster_import (
     closed_by text DEFAULT ''::text NOT NULL,
     closed_at timestamp with time zone,
     pruned_at timestamp with time zone,
-    CONSTRAINT roster_import_kind_ck CHECK ((kind = ANY (ARRAY['package'::text, 'rollback'::text]))),
+    CONSTRAINT roster_import_kind_ck CHECK ((kind = ANY (ARRAY['package'::text, 'rollback'::text, 'part'::text]))),
     CONSTRAINT roster_import_state_ck CHECK ((state = ANY (ARRAY['planned'::text, 'held'::text, 'applied'::text, 'failed'::text, 'rolled_back'::text, 'closed'::text])))
 );
 COMMENT ON TABLE roster_import IS 'Plans and what became of them. seq numbers the applied ones. Owned by internal/app/roster.';
@@ -411,6 +411,48 @@ COMMENT ON COLUMN roster_import.failure IS 'Why a failed plan could not be appli
 COMMENT ON COLUMN roster_import.schools IS 'What a plan would change, by school and type.';
 COMMENT ON COLUMN roster_import.leavers IS 'How many persons would have no role left, and the first of them.';
 COMMENT ON COLUMN roster_import.pruned_at IS 'When the kept package, the images and the samples were deleted: such an import cannot be rolled back.';
+CREATE TABLE roster_publication (
+    id uuid NOT NULL,
+    plan text NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    state text NOT NULL,
+    asked_by text NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    begun_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    ended_by text DEFAULT ''::text NOT NULL,
+    told text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT roster_publication_state_ck CHECK ((state = ANY (ARRAY['scheduled'::text, 'running'::text, 'done'::text, 'cancelled'::text, 'closed'::text])))
+);
+COMMENT ON TABLE roster_publication IS 'A school year that is published school by school from a moment on; one at a time. Owned by internal/app/roster.';
+COMMENT ON COLUMN roster_publication.told IS 'What the municipality''s contacts were last written to about.';
+CREATE TABLE roster_publication_part (
+    publication uuid NOT NULL,
+    n integer NOT NULL,
+    kind text NOT NULL,
+    school text DEFAULT ''::text NOT NULL,
+    name text DEFAULT ''::text NOT NULL,
+    state text NOT NULL,
+    why text DEFAULT ''::text NOT NULL,
+    counts jsonb NOT NULL,
+    change_hash bytea NOT NULL,
+    holds jsonb NOT NULL,
+    leavers integer DEFAULT 0 NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    approved_by text DEFAULT ''::text NOT NULL,
+    approved_at timestamp with time zone,
+    reason text DEFAULT ''::text NOT NULL,
+    import text,
+    ended_at timestamp with time zone,
+    seconds double precision,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT roster_publication_part_kind_ck CHECK ((kind = ANY (ARRAY['common'::text, 'school'::text, 'rest'::text]))),
+    CONSTRAINT roster_publication_part_state_ck CHECK ((state = ANY (ARRAY['waiting'::text, 'held'::text, 'done'::text, 'failed'::text])))
+);
+COMMENT ON TABLE roster_publication_part IS 'What is published in one transaction: what all need, a school, or what nobody needs any more. The row says done in the transaction that did it. Owned by internal/app/roster.';
+COMMENT ON COLUMN roster_publication_part.why IS 'Key of the sentence that says why it is held or failed, empty for its holds.';
+COMMENT ON COLUMN roster_publication_part.change_hash IS 'The digest of the changes that were looked at or approved.';
 CREATE TABLE roster_record (
     id uuid NOT NULL,
     type text NOT NULL,
@@ -513,7 +555,7 @@ CREATE TABLE roster_work (
     beat_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT roster_work_kind_ck CHECK ((kind = ANY (ARRAY['check'::text, 'apply'::text, 'inbox'::text, 'rehearse'::text]))),
+    CONSTRAINT roster_work_kind_ck CHECK ((kind = ANY (ARRAY['check'::text, 'apply'::text, 'inbox'::text, 'rehearse'::text, 'schedule'::text, 'publish'::text]))),
     CONSTRAINT roster_work_state_ck CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'failed'::text])))
 );
 COMMENT ON TABLE roster_work IS 'What a program does for somebody who need not wait for it: one thing at a time in a tenant. Whose beat has stopped is dead. Owned by internal/app/roster.';
@@ -692,6 +734,10 @@ ALTER TABLE ONLY roster_import
     ADD CONSTRAINT roster_import_pk PRIMARY KEY (id);
 ALTER TABLE ONLY roster_import
     ADD CONSTRAINT roster_import_seq_uq UNIQUE (seq);
+ALTER TABLE ONLY roster_publication_part
+    ADD CONSTRAINT roster_publication_part_pk PRIMARY KEY (publication, n);
+ALTER TABLE ONLY roster_publication
+    ADD CONSTRAINT roster_publication_pk PRIMARY KEY (id);
 ALTER TABLE ONLY roster_record
     ADD CONSTRAINT roster_record_pk PRIMARY KEY (id);
 ALTER TABLE ONLY roster_rehearsal
@@ -756,6 +802,9 @@ CREATE INDEX roster_delivery_upload_ix ON roster_delivery USING btree (upload);
 CREATE INDEX roster_import_fresh_ix ON roster_import USING btree (applied_at) WHERE ((state = 'applied'::text) AND (kind = 'package'::text));
 CREATE INDEX roster_import_planned_at_ix ON roster_import USING btree (planned_at, id);
 CREATE INDEX roster_import_undoes_ix ON roster_import USING btree (undoes);
+CREATE UNIQUE INDEX roster_publication_open_uq ON roster_publication USING btree ((true)) WHERE (state = ANY (ARRAY['scheduled'::text, 'running'::text]));
+CREATE INDEX roster_publication_part_import_ix ON roster_publication_part USING btree (import);
+CREATE INDEX roster_publication_plan_ix ON roster_publication USING btree (plan);
 CREATE UNIQUE INDEX roster_record_sourced_id_uq ON roster_record USING btree (type, sourced_id COLLATE "C");
 CREATE INDEX roster_upload_created_at_ix ON roster_upload USING btree (created_at, id);
 CREATE INDEX roster_upload_plan_ix ON roster_upload USING btree (plan);
@@ -836,6 +885,12 @@ ALTER TABLE ONLY roster_delivery
     ADD CONSTRAINT roster_delivery_upload_fk FOREIGN KEY (upload) REFERENCES roster_upload(id) ON DELETE SET NULL;
 ALTER TABLE ONLY roster_import
     ADD CONSTRAINT roster_import_undoes_fk FOREIGN KEY (undoes) REFERENCES roster_import(id);
+ALTER TABLE ONLY roster_publication_part
+    ADD CONSTRAINT roster_publication_part_import_fk FOREIGN KEY (import) REFERENCES roster_import(id) ON DELETE SET NULL;
+ALTER TABLE ONLY roster_publication_part
+    ADD CONSTRAINT roster_publication_part_publication_fk FOREIGN KEY (publication) REFERENCES roster_publication(id) ON DELETE CASCADE;
+ALTER TABLE ONLY roster_publication
+    ADD CONSTRAINT roster_publication_plan_fk FOREIGN KEY (plan) REFERENCES roster_import(id) ON DELETE CASCADE;
 ALTER TABLE ONLY roster_rehearsal
     ADD CONSTRAINT roster_rehearsal_plan_fk FOREIGN KEY (plan) REFERENCES roster_import(id) ON DELETE CASCADE;
 ALTER TABLE ONLY roster_sample

@@ -100,20 +100,21 @@ func (r *run) holds(s tenancy.RosterSettings, now time.Time) ([]Hold, error) {
 		return out, nil
 	}
 	limits := thresholdsOf(s)
-	out = append(out, r.typeHolds(limits)...)
+	out = append(out, r.typeHolds(limits, r.counts, r.active)...)
 	per, err := r.schoolHolds(limits)
 	return append(out, per...), err
 }
 
-func (r *run) typeHolds(l thresholds) []Hold {
+// typeHolds judges counts of changes by the rows that there were before.
+func (r *run) typeHolds(l thresholds, counts map[oneroster.Type]*Counts, before func(oneroster.Type) int) []Hold {
 	var out []Hold
 	for _, table := range oneroster.Tables() {
 		t := table.Type
-		c := r.counts[t]
+		c := counts[t]
 		if c == nil {
 			continue
 		}
-		base := r.active(t)
+		base := before(t)
 		out = append(out, r.countHolds(t, c, base, l)...)
 		if base < l.floor {
 			continue

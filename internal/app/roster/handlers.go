@@ -3,6 +3,8 @@ package roster
 import (
 	"context"
 	"embed"
+	"slices"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -45,6 +47,13 @@ func Routes(r *web.Router, d *Desk) {
 	r.Get(own+"/:plan/roolit", authz.RosterRead, h.leavers)
 	r.Get(own+"/:plan/harjoitus", authz.RosterRead, h.rehearsal)
 	r.Post(own+"/:plan/harjoitus", authz.RosterChange, h.rehearse)
+	r.Get(own+"/:plan/julkaisu", authz.RosterRead, h.publication)
+	r.Get(own+"/:plan/julkaisu.csv", authz.RosterRead, h.publicationCSV)
+	r.Post(own+"/:plan/julkaisu", authz.RosterChange, h.schedule)
+	r.Post(own+"/:plan/julkaisu/hyvaksy", authz.RosterChange, h.approveParts)
+	r.Post(own+"/:plan/julkaisu/nyt", authz.RosterChange, h.publishNow)
+	r.Post(own+"/:plan/julkaisu/peru", authz.RosterChange, h.stopPublish)
+	r.Post(own+"/:plan/julkaisu/uudelleen", authz.RosterChange, h.retryPart)
 	r.Post(own+"/:plan/tuo", authz.RosterChange, h.apply)
 	r.Post(own+"/:plan/hylkaa", authz.RosterChange, h.close)
 	r.Post(own+"/:plan/uudelleen", authz.RosterChange, h.again)
@@ -68,15 +77,23 @@ func (h handlers) noted(ctx context.Context, rq *web.Request, what string) error
 // RosterPage is all that templates/roster.html may use.
 type RosterPage struct {
 	web.Page
-	MayChange bool
-	Work      *WorkView
-	Waiting   []PlanLine
-	Uploads   []UploadLine
-	Inbox     InboxView
-	History   []PlanLine
-	Last      *PlanLine // the newest import
-	MaxForm   int       // megabytes
-	MaxUpload int
+	MayChange  bool
+	Work       *WorkView
+	Waiting    []PlanLine
+	Uploads    []UploadLine
+	Inbox      InboxView
+	History    []PlanLine
+	Last       *PlanLine // the newest import
+	Publishing *PublishingNote
+	MaxForm    int // megabytes
+	MaxUpload  int
+}
+
+// PublishingNote says that a school year waits to be published, or is being so.
+type PublishingNote struct {
+	Path        string
+	At          time.Time
+	Begun, Held bool
 }
 
 func (h handlers) overview(_ *fiber.Ctx, rq *web.Request) error {
@@ -84,10 +101,11 @@ func (h handlers) overview(_ *fiber.Ctx, rq *web.Request) error {
 		return err
 	}
 	page := RosterPage{Page: rq.Page("roster.title"), MayChange: rq.Actor.May(authz.RosterChange), MaxForm: MaxForm >> 20, MaxUpload: MaxUpload >> 20}
-	list, err := h.desk.History(rq.Ctx, rq.Tenant, 100)
+	list, err := h.desk.history(rq.Ctx, rq.Tenant, 100, false)
 	if err != nil {
 		return err
 	}
+	var newest *Plan
 	var open []*Upload
 	var delivered []*Delivery
 	names := map[string]string{}
@@ -103,6 +121,17 @@ func (h handlers) overview(_ *fiber.Ctx, rq *web.Request) error {
 		if delivered, err = listDeliveries(rq.Ctx, tx); err != nil {
 			return err
 		}
+		pub, ok, err := openPublication(rq.Ctx, tx)
+		if err != nil {
+			return err
+		}
+		if ok {
+			page.Publishing = &PublishingNote{Path: publishing(pub.Plan), At: pub.At, Begun: pub.State == Publishing,
+				Held: slices.ContainsFunc(pub.Parts, func(p *Part) bool { return p.State == PartHeld || p.State == PartFailed })}
+		}
+		if newest, err = latest(rq.Ctx, tx); err != nil {
+			return err
+		}
 		names, err = namesOfAccounts(rq.Ctx, tx, accountsOf(list, open))
 		return err
 	})
@@ -116,7 +145,7 @@ func (h handlers) overview(_ *fiber.Ctx, rq *web.Request) error {
 		last = max(last, p.seq)
 	}
 	for _, p := range list {
-		line := v.line(p, last)
+		line := v.line(p, newest.seq)
 		switch {
 		case p.State == Planned || p.State == Held:
 			page.Waiting = append(page.Waiting, line)

@@ -42,6 +42,7 @@ type PlanPage struct {
 	Next      string // id of the plan that took its place, or takes it back
 	Rest      int    // removals left out
 	Rehearse  bool   // its package can be worked out for a day to come
+	Published string // address of its publication, empty when it has none that counts
 }
 
 func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
@@ -60,6 +61,7 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 	sampled := map[string]bool{}
 	last := &Plan{}
 	names := map[string]string{}
+	busy := false // it is being published school by school, and nothing else is done with it
 	err = h.desk.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) error {
 		w, err := runningWork(rq.Ctx, tx)
 		if err != nil {
@@ -77,6 +79,11 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 		if last, err = latest(rq.Ctx, tx); err != nil {
 			return err
 		}
+		if pub, ok, err := publicationOf(rq.Ctx, tx, p.ID); err != nil {
+			return err
+		} else if ok && pub.State != Cancelled {
+			page.Published, busy = publishing(pub.Plan), pub.Open() && pub.Plan == p.ID
+		}
 		if page.Next, err = successor(rq.Ctx, tx, p); err != nil {
 			return err
 		}
@@ -89,6 +96,7 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 	v := viewer{rq.Lang, names}
 	v.fill(&page, rq.Tenant, p, last.seq, schools, sampled)
 	page.Rehearse = p.mayRehearse() == nil
+	page.Open, page.Stale = page.Open && !busy, page.Stale && !busy
 	_, mine := PersonOf(p.PlannedBy)
 	page.Second = page.Reason && mine && p.PlannedBy == account(rq)
 	return rq.Render(pages["plan"], page)

@@ -145,6 +145,9 @@ func (s *Service) execute(ctx context.Context, tx tenancy.Write, t tenancy.Tenan
 		return fault.New(fault.Conflict, "roster.error.stale",
 			"plan %s was made before import %s changed the roster; plan again: tenantctl roster plan %s FILE", plan.ID, importName(last.seq), t.Slug)
 	}
+	if err := notScheduled(ctx, tx.Read, plan.ID); err != nil {
+		return err
+	}
 	plan.seq = last.seq + 1
 	if err := beginImport(ctx, tx, plan, a); err != nil {
 		return err

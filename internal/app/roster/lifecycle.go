@@ -88,6 +88,9 @@ func (s *Service) Close(ctx context.Context, t tenancy.Tenant, id, who string) (
 		return p, nil
 	}
 	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
+		if err := notScheduled(ctx, tx.Read, p.ID); err != nil {
+			return err
+		}
 		closed, err := closePlan(ctx, tx, p.ID, who, s.Now())
 		if err == nil && !closed {
 			err = fault.New(fault.Conflict, "roster.error.applied", "plan %s was applied, as %s; it cannot be closed", p.ID, p.Import)
@@ -118,6 +121,10 @@ func (s *Service) Stale(ctx context.Context, t tenancy.Tenant, p *Plan) (stale b
 // import, and closes the old one.
 func (s *Service) Replan(ctx context.Context, t tenancy.Tenant, id, who string, progress Progress) (*Plan, error) {
 	old, err := s.Show(ctx, t, id)
+	if err != nil {
+		return nil, err
+	}
+	err = s.DB.Read(ctx, t.ID, func(tx tenancy.Read) error { return notScheduled(ctx, tx, old.ID) })
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ func (r *run) load(t oneroster.Type) error {
 	}
 	m := map[key]*stored{}
 	var sum digest
+	had := 0
 	byPerson := map[uuid.UUID]int32{}
 	users := r.userIDs(t)
 	var sid, from, to string
@@ -55,10 +56,15 @@ func (r *run) load(t oneroster.Type) error {
 		case oneroster.Users, oneroster.Roles, oneroster.Enrollments:
 			s.aux = r.personIndex(person, byPerson)
 		}
-		if t == oneroster.Roles && users != nil {
-			if owner, ok := users[user]; ok {
+		if owner, ok := users[user]; ok {
+			if r.cut != nil {
+				r.cut.owners[id] = owner
+			} else {
 				r.owners[owner] = append(r.owners[owner], k)
 			}
+		}
+		if active {
+			had++
 		}
 		if active && s.unit >= 0 {
 			r.tallyOf(t, s.unit).active++
@@ -69,7 +75,7 @@ func (r *run) load(t oneroster.Type) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", t, err)
 	}
-	r.known[t], r.states[t] = m, sum
+	r.known[t], r.states[t], r.had[t] = m, sum, had
 	return nil
 }
 
@@ -87,9 +93,11 @@ func orNil(id *uuid.UUID) uuid.UUID {
 	return *id
 }
 
-// userIDs inverts the users for the roles that a 1.1 delta derives.
+// userIDs inverts the users for the roles that a 1.1 delta derives, and for a cut,
+// which asks whose a role or an enrolment is.
 func (r *run) userIDs(t oneroster.Type) map[uuid.UUID]key {
-	if t != oneroster.Roles || !r.src.RolesFromUsers() {
+	byCut := r.cut != nil && (t == oneroster.Roles || t == oneroster.Enrollments)
+	if !byCut && (t != oneroster.Roles || !r.src.RolesFromUsers()) {
 		return nil
 	}
 	out := make(map[uuid.UUID]key, len(r.known[oneroster.Users]))

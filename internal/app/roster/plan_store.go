@@ -30,6 +30,7 @@ const sqlShow = `select ` + planColumns + `
 
 const sqlHistory = `select ` + planColumns + `
   from roster_import
+ where @parts or kind <> 'part'
  order by planned_at desc, id desc
  limit @limit`
 
@@ -105,9 +106,15 @@ func (s *Service) Show(ctx context.Context, t tenancy.Tenant, id string) (*Plan,
 
 // History lists plans and imports, newest first.
 func (s *Service) History(ctx context.Context, t tenancy.Tenant, limit int) ([]*Plan, error) {
+	return s.history(ctx, t, limit, true)
+}
+
+// history lists with or without the parts of published school years, which a page of
+// their own tells.
+func (s *Service) history(ctx context.Context, t tenancy.Tenant, limit int, parts bool) ([]*Plan, error) {
 	list := []*Plan{}
 	err := s.DB.Read(ctx, t.ID, func(tx tenancy.Read) error {
-		got, err := plans(ctx, tx, sqlHistory, pgx.StrictNamedArgs{"limit": limit})
+		got, err := plans(ctx, tx, sqlHistory, pgx.StrictNamedArgs{"limit": limit, "parts": parts})
 		list = append(list, got...)
 		return err
 	})

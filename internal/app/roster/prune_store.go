@@ -11,7 +11,8 @@ import (
 )
 
 const sqlCountOld = `
-select count(*) filter (where seq is null and planned_at < @before)::int,
+select count(*) filter (where seq is null and planned_at < @before
+                          and not exists (select from roster_publication p where p.plan = roster_import.id and p.asked_at >= @before - interval '400 days'))::int,
        count(*) filter (where seq is not null and pruned_at is null and applied_at < @before)::int
   from roster_import`
 
@@ -35,7 +36,10 @@ delete from roster_sample s
 delete from roster_rehearsal r
  using roster_import i
  where i.id = r.plan and i.seq is not null and i.pruned_at is null and i.applied_at < @before`
-	sqlPrunePlans = `delete from roster_import where seq is null and planned_at < @before`
+	sqlPrunePlans = `
+delete from roster_import i
+ where i.seq is null and i.planned_at < @before
+   and not exists (select from roster_publication p where p.plan = i.id and p.asked_at >= @before - interval '400 days')`
 	sqlMarkPruned = `
 update roster_import set pruned_at = @now
  where seq is not null and pruned_at is null and applied_at < @before`

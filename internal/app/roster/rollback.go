@@ -120,6 +120,9 @@ func (s *Service) PlanRollback(ctx context.Context, t tenancy.Tenant, id string,
 	if done.PrunedAt != nil {
 		return nil, fault.New(fault.Conflict, "roster.error.pruned", "what %s had changed is kept no longer; it cannot be rolled back", id)
 	}
+	if err := s.lastStage(ctx, t, done); err != nil {
+		return nil, err
+	}
 	if done.State != Applied {
 		return nil, fault.New(fault.Conflict, "roster.error.notapplied", "%s is %s; only an applied import can be rolled back", id, done.State)
 	}
@@ -139,6 +142,21 @@ func (s *Service) PlanRollback(ctx context.Context, t tenancy.Tenant, id string,
 	}
 	plan.objectKey = done.objectKey
 	return plan, s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return insertPlan(ctx, tx, plan) })
+}
+
+// lastStage refuses to take back a part of a published school year on which others
+// stand.
+func (s *Service) lastStage(ctx context.Context, t tenancy.Tenant, done *Plan) error {
+	if done.Kind != "part" {
+		return nil
+	}
+	return s.DB.Read(ctx, t.ID, func(tx tenancy.Read) error {
+		n, err := laterParts(ctx, tx, done.ID)
+		if err == nil && n > 0 {
+			err = fault.New(fault.Conflict, "roster.error.publish.later", "%d parts of the publication build on %s; take those back first", n, done.Import)
+		}
+		return err
+	})
 }
 
 func (s *Service) planUndo(ctx context.Context, tx tenancy.Read, t tenancy.Tenant, done, plan *Plan, ks *keys.Keyset, force bool) error {

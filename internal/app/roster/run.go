@@ -74,6 +74,7 @@ type run struct {
 
 	counts     map[oneroster.Type]*Counts
 	schools    map[school]*tally
+	had        map[oneroster.Type]int // active rows
 	states     map[oneroster.Type]digest
 	state      digest
 	change     digest
@@ -94,6 +95,7 @@ type run struct {
 	rows       int64
 	progress   Progress
 	watch      *watch // nil where no human will read the plan
+	cut        *cut   // nil where a package is applied whole
 }
 
 type school struct {
@@ -108,7 +110,7 @@ func newRun(ctx context.Context, tx tenancy.Read, src source, o Options, k *keys
 	h, err := newHasher(k)
 	return &run{ctx: ctx, tx: tx, src: src, opts: o, keys: k, at: at, atCell: cellTime(at), hash: h, spooled: newSpooled(src),
 		known: map[oneroster.Type]map[key]*stored{}, unitOf: map[uuid.UUID]int32{}, owners: map[key][]key{},
-		counts: map[oneroster.Type]*Counts{}, schools: map[school]*tally{}, seqCell: tenancy.Null,
+		counts: map[oneroster.Type]*Counts{}, schools: map[school]*tally{}, had: map[oneroster.Type]int{}, seqCell: tenancy.Null,
 		gone: map[oneroster.Type][]uuid.UUID{}, goneEnrol: map[uuid.UUID]struct{}{}, touched: map[uuid.UUID]struct{}{}, states: map[oneroster.Type]digest{}}, err
 }
 
@@ -133,6 +135,9 @@ func (r *run) again(tx *tenancy.Write, seq int) {
 	r.setSeq(seq)
 	r.counts, r.change, r.state, r.rows = map[oneroster.Type]*Counts{}, digest{}, digest{}, 0
 	r.conflicts, r.reused, r.newUsers = nil, nil, nil
+	if r.cut != nil {
+		r.cut.parts = map[key]*share{}
+	}
 	r.gone, r.goneEnrol = map[oneroster.Type][]uuid.UUID{}, map[uuid.UUID]struct{}{}
 	for _, n := range r.schools {
 		n.removed = 0
@@ -210,6 +215,16 @@ func (r *run) decide(rec *oneroster.Record, mode oneroster.Mode) (kind, *stored,
 	h := r.hash.row(rec)
 	s := r.known[t][k]
 	what := r.classify(rec, s, h, mode)
+	var part key
+	if r.cut != nil {
+		if part = r.cut.ofRow(rec, what); !r.cut.takes(part) {
+			if s != nil {
+				s.seen = true
+			}
+			return nothing, s, nil
+		}
+		r.cut.share(part).note(t, what)
+	}
 	c := r.counts[t]
 	c.note(what)
 	switch what {
@@ -240,7 +255,7 @@ func (r *run) decide(rec *oneroster.Record, mode oneroster.Mode) (kind, *stored,
 		if r.twice {
 			r.spooled.keep(rec)
 		}
-		r.change.add([]byte(what), []byte(t), k[:], h[:])
+		r.alter(part, []byte(what), []byte(t), k[:], h[:])
 		if what == update {
 			r.meet(rec, s)
 		}
@@ -342,7 +357,7 @@ func (r *run) removals(t oneroster.Type, mode oneroster.Mode) error {
 	var ids []uuid.UUID
 	var sids []key
 	take := func(k key, s *stored) {
-		if s.active && !s.seen && !s.added {
+		if s.active && !s.seen && !s.added && (r.cut == nil || r.cut.takes(r.cut.ofGone(r, t, s))) {
 			ids, sids = append(ids, s.id), append(sids, k)
 		}
 	}
@@ -368,7 +383,12 @@ func (r *run) removals(t oneroster.Type, mode oneroster.Mode) error {
 	}
 	c.Remove += len(ids)
 	for i, k := range sids {
-		r.change.add([]byte(remove), []byte(t), k[:])
+		var part key
+		if r.cut != nil {
+			part = r.cut.ofGone(r, t, r.known[t][k])
+			r.cut.share(part).note(t, remove)
+		}
+		r.alter(part, []byte(remove), []byte(t), k[:])
 		r.tallyRemoval(t, r.known[t][k])
 		if r.watching() {
 			r.watch.gone(t, r.known[t][k])

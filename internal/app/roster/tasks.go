@@ -21,7 +21,8 @@ import (
 // tellDays is how long after it happened somebody is still written to.
 const tellDays = 7
 
-// Tasks are what runs by itself: bringing in what was delivered, and pruning.
+// Tasks are what runs by itself: bringing in what was delivered, publishing a school
+// year on its day, and pruning.
 type Tasks struct {
 	Desk *Desk
 	Mail appmail.Server // without an address nobody is written to
@@ -32,6 +33,7 @@ type Tasks struct {
 func (c Tasks) Jobs() []jobs.Task {
 	return []jobs.Task{
 		{Name: "roster.inbox", Every: 5 * time.Minute, Run: c.Inbox},
+		{Name: "roster.publish", Every: 5 * time.Minute, Run: c.Publish},
 		{Name: "roster.prune", Every: 24 * time.Hour, Lease: importDeadline, Run: c.Prune},
 	}
 }
@@ -118,19 +120,24 @@ func recipients(t tenancy.Tenant) []mail.Address {
 // letter names nobody, not even a file, which its maker may have named after
 // somebody: what happened is read on the page.
 func letter(t tenancy.Tenant, d *Delivery, tls bool) (subject, body string) {
-	link, scheme := "", "http://"
-	if tls {
-		scheme = "https://"
-	}
-	if len(t.Hosts) > 0 {
-		link = scheme + t.Hosts[0] + d.path()
-	}
+	link := linkTo(t, d.path(), tls)
 	var subjects, bodies []string
 	for _, l := range []i18n.Lang{i18n.Fi, i18n.Sv} {
 		subjects = append(subjects, l.T("roster.mail.subject."+string(d.State)))
 		bodies = append(bodies, l.T("roster.mail.body."+string(d.State), "Name", t.Name(string(l)), "When", l.DateTime(*d.EndedAt))+"\n\n"+link+"\n")
 	}
 	return strings.Join(subjects, " / "), strings.Join(bodies, "\n----------\n\n")
+}
+
+// linkTo is the address of a page of a tenant, empty for a tenant without a host.
+func linkTo(t tenancy.Tenant, path string, tls bool) string {
+	switch {
+	case len(t.Hosts) == 0:
+		return ""
+	case tls:
+		return "https://" + t.Hosts[0] + path
+	}
+	return "http://" + t.Hosts[0] + path
 }
 
 // path is where somebody sees what became of a delivery.

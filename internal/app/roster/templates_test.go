@@ -10,7 +10,7 @@ import (
 func TestTemplates(t *testing.T) {
 	t.Parallel()
 	data := map[string]any{"roster": RosterPage{}, "upload": UploadPage{}, "plan": PlanPage{}, "findings": FindingsPage{},
-		"samples": SamplesPage{}, "leavers": LeaversPage{}, "person": PersonPage{}, "rehearsal": RehearsalPage{}}
+		"samples": SamplesPage{}, "leavers": LeaversPage{}, "person": PersonPage{}, "rehearsal": RehearsalPage{}, "publish": PublishPage{}}
 	for name, page := range pages {
 		if data[name] == nil {
 			t.Errorf("%s has no struct here", name)

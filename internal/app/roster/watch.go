@@ -198,11 +198,16 @@ func (w *watch) access(r *run) {
 		}
 	}
 	w.leavers = Leavers{}
+	gone := map[uuid.UUID]bool{}
 	for p, k := range known {
 		if k&hadRole != 0 && k&(keepsRole|keepsUser) != keepsRole|keepsUser {
 			w.leavers.Count++
 			w.leavers.First = append(w.leavers.First, p)
+			gone[p] = true
 		}
+	}
+	if r.cut != nil && byRoles {
+		r.cut.leave(r, gone)
 	}
 	slices.SortFunc(w.leavers.First, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	w.leavers.First = slices.Clip(w.leavers.First[:min(leaversShown, len(w.leavers.First))])

@@ -21,6 +21,8 @@ const (
 	workApply = "apply"
 	workInbox = "inbox" // what was delivered is brought in
 	workShow  = "rehearse"
+	workPlan  = "schedule" // what publishing would change is worked out
+	workGo    = "publish"
 )
 
 // Work is something that runs without anybody waiting for it, in one of the
@@ -112,9 +114,35 @@ func (d *Desk) Begin(ctx context.Context, t tenancy.Tenant, plan string, a Appro
 	if err := p.mayApply(t, a); err != nil {
 		return err
 	}
+	err = d.DB.Read(ctx, t.ID, func(tx tenancy.Read) error { return notScheduled(ctx, tx, p.ID) })
+	if err != nil {
+		return err
+	}
 	w := &Work{ID: uuid.New(), Kind: workApply, Plan: p.ID, StartedBy: a.Who}
 	return d.start(ctx, t, w, func(ctx context.Context, say Progress) error {
 		_, err := d.Apply(ctx, t, p.ID, a, say)
+		return err
+	})
+}
+
+// BeginSchedule begins to work out what publishing a plan school by school would
+// change. What cannot be is said at once.
+func (d *Desk) BeginSchedule(ctx context.Context, t tenancy.Tenant, p *Plan, at time.Time, who string) error {
+	if err := d.maySchedule(ctx, t, p, at); err != nil {
+		return err
+	}
+	w := &Work{ID: uuid.New(), Kind: workPlan, Plan: p.ID, StartedBy: who}
+	return d.start(ctx, t, w, func(ctx context.Context, say Progress) error {
+		_, err := d.SchedulePublication(ctx, t, p.ID, at, who, say)
+		return err
+	})
+}
+
+// BeginPublish begins to publish what is due.
+func (d *Desk) BeginPublish(ctx context.Context, t tenancy.Tenant, plan, who string) error {
+	w := &Work{ID: uuid.New(), Kind: workGo, Plan: plan, StartedBy: who}
+	return d.start(ctx, t, w, func(ctx context.Context, say Progress) error {
+		_, err := d.Publish(ctx, t, say)
 		return err
 	})
 }
