@@ -362,6 +362,8 @@ func (s *siege) packages(x *side) {
 on conflict (import_seq, type, sourced_id) do update set before = excluded.before`, id("aino"), x.canary)
 	s.owner(x, `insert into local_edit (id, type, sourced_id, field, delivered, edited, edited_by, edited_at) select $1, 'users', sourced_id, 'givenName', 'x', 'y', 'test', now() from roster_user order by sourced_id limit 1`, id("edit"))
 	s.owner(x, `insert into match_review (id, sourced_id, person, reason, import_seq) select $1, sourced_id, person, 'namesake', 1 from roster_user order by sourced_id limit 1`, id("review"))
+	s.owner(x, `insert into roster_publication (id, plan, due_at, state, asked_by, asked_at) values ($1, $2, now() + interval '1 year', 'scheduled', 'test', now())`, id("publication"), x.values["plan"].own)
+	s.owner(x, `insert into roster_publication_part (publication, n, kind, school, name, state, counts, change_hash, holds) values ($1, 1, 'school', 'S1', 'Koulu', 'held', '{}', '', '[]')`, id("publication"))
 	s.owner(x, `insert into roster_delivery (id, name, tag, size, modified_at, state, failure, seen_at) values ($1, 'yö.zip', 'tag', 1, now(), 'failed', 'x', now())`, id("delivery"))
 }
 
