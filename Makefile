@@ -106,6 +106,10 @@ fuzz: ## give every parser odd input, FUZZTIME each (20s); what breaks one is ke
 	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$dir/*_test.go | cut -c6-); do \
 	    echo "$$dir $$target"; $(GO) test ./$$dir -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME); done; done
 
+.PHONY: properties
+properties: setup ## import, undo and import as a delta 2,000 pairs of generated rosters, on a database
+	DIGIONE_PROPERTIES=2000 $(GO) test ./internal/app/roster -run TestProperties -count 1 -v -timeout 30m
+
 .PHONY: faults
 faults: setup ## take PostgreSQL away from under readers and writers, and compare what they were told with what is there
 	DIGIONE_FAULTS=full $(GO) test -race ./internal/app/faults -count 1 -v -timeout 6m

@@ -46,6 +46,7 @@ type ledger struct {
 	writes     map[string]outcome
 	reads      int
 	unread     int
+	busy       int // of all answers: the queue was full
 	wrong      []string
 	wrote      time.Time // the last acknowledged
 	read       time.Time
@@ -124,7 +125,10 @@ func (l *ledger) page(status int, body, wait string) (unsure bool) {
 	if status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests || wait == "" {
 		l.wrong = append(l.wrong, fmt.Sprintf("status %d, Retry-After %q: %.300s", status, wait, body))
 	}
-	for _, inside := range []string{"SQLSTATE", "127.0.0.1", "t_alpha", "pgconn", "EOF", "insert into", "53100"} {
+	if status == http.StatusTooManyRequests {
+		l.busy++
+	}
+	for _, inside := range []string{"SQLSTATE", "127.0.0.1", "t_alpha", "pgconn", "EOF", "insert into", "could not extend"} {
 		if strings.Contains(body, inside) {
 			l.wrong = append(l.wrong, "the page says "+inside)
 		}
@@ -256,8 +260,8 @@ func (l *ledger) settle() {
 	if n[acknowledged] < 20 || l.goroutines > 300 {
 		l.Errorf("%d acknowledged, up to %d goroutines", n[acknowledged], l.goroutines)
 	}
-	l.Logf("%d acknowledged, %d refused, %d unknown; %d reads, %d of them refused; slowest write %s, up to %d goroutines",
-		n[acknowledged], n[refused], n[unknown], l.reads, l.unread, l.slowest.Round(time.Millisecond), l.goroutines)
+	l.Logf("%d acknowledged, %d refused, %d unknown; %d reads, %d of them refused; %d pages because the queue was full; slowest write %s, up to %d goroutines",
+		n[acknowledged], n[refused], n[unknown], l.reads, l.unread, l.busy, l.slowest.Round(time.Millisecond), l.goroutines)
 }
 
 // recovered waits for the first read and write after a moment.
