@@ -9,6 +9,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -X digione/cmd/tenantctl/cli.Version=$(VERSION)
 DATA    ?= .digione
 LISTEN  ?= 127.0.0.1:8080
+FUZZTIME ?= 20s
 
 .PHONY: help
 help: ## list the targets
@@ -98,6 +99,20 @@ mutants: setup ## break the controls one at a time and see that a test notices e
 .PHONY: borrows
 borrows: setup ## borrow 10,000 connections while others panic, are cancelled, run out of time or lose their backend
 	DIGIONE_BORROWS=10000 $(GO) test -race ./internal/tenancy -run 'TestBorrows$$' -count 1 -v
+
+.PHONY: fuzz
+fuzz: ## give every parser odd input, FUZZTIME each (20s); what breaks one is kept under testdata/fuzz
+	@set -e; for dir in $$(grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u); do \
+	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$dir/*_test.go | cut -c6-); do \
+	    echo "$$dir $$target"; $(GO) test ./$$dir -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME); done; done
+
+.PHONY: properties
+properties: setup ## import, undo and import as a delta 2,000 pairs of generated rosters, on a database
+	DIGIONE_PROPERTIES=2000 $(GO) test ./internal/app/roster -run TestProperties -count 1 -v -timeout 30m
+
+.PHONY: faults
+faults: setup ## take PostgreSQL away from under readers and writers, and compare what they were told with what is there
+	DIGIONE_FAULTS=full $(GO) test -race ./internal/app/faults -count 1 -v -timeout 6m
 
 .PHONY: pooler
 pooler: setup ## reach tenants through PgBouncer: what works, what is refused

@@ -266,18 +266,19 @@ func (db *DB) in(ctx context.Context, id ID, readOnly bool, f func(*txn) error, 
 	c := db.cellOf(t)
 	s, err := c.acquire(ctx, t)
 	if err != nil {
-		return err
+		return unreached(ctx, err)
 	}
-	x := &txn{s: s, t: t, readOnly: readOnly, deadline: o.deadline, db: db}
-	conn := s.conn
-	attentive := context.AfterFunc(ctx, func() { abort(conn) })
+	x := &txn{s: s, t: t, readOnly: readOnly, deadline: o.deadline, db: db, cell: c, ctx: ctx}
+	x.attend()
 	defer func() { // also when f panics: release closes what is not idle
-		s.spoilt = !attentive()
-		s.tenants[id] = struct{}{}
+		s.spoilt = !x.attentive()
+		if s.tenants != nil { // none when its connection was lost
+			s.tenants[id] = struct{}{}
+		}
 		c.release(s)
 	}()
-	if err = f(x); err == nil {
-		err = x.commit(ctx)
+	if err = x.lost(ctx, f(x)); err == nil {
+		err = x.lost(ctx, x.commit(ctx))
 	} else {
 		x.rollback()
 	}

@@ -24,6 +24,14 @@ type txn struct {
 	open     bool // begin has been sent
 	done     bool // Finish has run
 	deadline time.Duration
+
+	cell       *cell
+	ctx        context.Context // of the whole transaction
+	attentive  func() bool     // stops to watch over ctx, false when that has come too late
+	begun      bool            // a statement was asked for
+	gave       bool            // the caller was given something
+	again      bool            // it has begun anew on another connection
+	committing bool            // commit has been sent
 }
 
 // The two statements by which a transaction enters a tenant; the second is for
@@ -125,7 +133,7 @@ func (x *txn) ready(ctx context.Context, sql string, args []any, together int) (
 }
 
 func (x *txn) commit(ctx context.Context) error {
-	if !x.open {
+	if !x.open || x.s.conn == nil {
 		return nil
 	}
 	if x.readOnly {
@@ -136,6 +144,7 @@ func (x *txn) commit(ctx context.Context) error {
 		x.rollback()
 		return errors.New("commit: a statement of the transaction had failed")
 	}
+	x.committing = true
 	if _, err := x.s.conn.Exec(ctx, sqlCommit, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
@@ -145,7 +154,7 @@ func (x *txn) commit(ctx context.Context) error {
 // rollback ends the transaction whatever the caller's context says; if it cannot,
 // release closes the connection.
 func (x *txn) rollback() {
-	if !x.open || x.s.conn.IsClosed() || x.s.conn.PgConn().TxStatus() == 'I' {
+	if !x.open || x.s.conn == nil || x.s.conn.IsClosed() || x.s.conn.PgConn().TxStatus() == 'I' {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -163,6 +172,48 @@ func (r Read) Opening() *Opening { return r.x.t.Opening }
 // next statement.
 func (r Read) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	x := r.x
+	first := x.first()
+	rows, err := x.query(ctx, sql, args)
+	if err != nil && x.regained(ctx, first) {
+		rows, err = x.query(ctx, sql, args)
+	}
+	if err != nil || !first || !x.readOnly {
+		return rows, err
+	}
+	f := startOf(rows)
+	f.x, f.anew = x, func() (*firstRows, bool) {
+		if !x.regained(ctx, true) {
+			return nil, false
+		}
+		rows, err := x.query(ctx, sql, args)
+		if err != nil {
+			return nil, false
+		}
+		return startOf(rows), true
+	}
+	return f, nil
+}
+
+// startOf are rows as those of a first statement: it may have opened the
+// transaction by itself, where it had to be prepared.
+func startOf(rows pgx.Rows) *firstRows {
+	if f, ok := rows.(*firstRows); ok {
+		return f
+	}
+	return &firstRows{Rows: rows}
+}
+
+// first tells whether this is the statement that the transaction begins with.
+func (x *txn) first() bool {
+	first := !x.begun
+	x.begun = true
+	return first
+}
+
+func (x *txn) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+	if x.s.conn == nil {
+		return nil, errNoConn
+	}
 	name, args, err := x.ready(ctx, sql, args, 1)
 	if err != nil {
 		return nil, err
@@ -203,7 +254,54 @@ func (r Read) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 
 // Batch runs the queued statements in one round trip and calls their callbacks.
 func (r Read) Batch(ctx context.Context, b *pgx.Batch) error {
-	x := r.x
+	return r.x.whole(ctx, b, r.x.batch)
+}
+
+// errNoConn is what a feature is told that goes on after its connection was lost.
+var errNoConn = errors.New("the connection was lost")
+
+// whole sends a batch, and once more where that is safe: no callback was called.
+func (x *txn) whole(ctx context.Context, b *pgx.Batch, send func(context.Context, *pgx.Batch) error) error {
+	first := x.first() && x.readOnly
+	if !first {
+		if x.s.conn == nil {
+			return errNoConn
+		}
+		return send(ctx, b)
+	}
+	asked := make([]pgx.QueuedQuery, len(b.QueuedQueries))
+	for i, q := range b.QueuedQueries {
+		if f := q.Fn; f != nil {
+			q.Fn = func(br pgx.BatchResults) error { return x.noting(br, f) }
+		}
+		asked[i] = *q
+	}
+	done := x.done
+	err := send(ctx, b)
+	if err == nil {
+		return nil
+	}
+	sent := x.done
+	x.done = done
+	if !x.regained(ctx, first) {
+		x.done = sent
+		return err
+	}
+	for i, q := range b.QueuedQueries {
+		q.SQL, q.Arguments = asked[i].SQL, asked[i].Arguments
+	}
+	return send(ctx, b)
+}
+
+// noting calls a batch's callback, which is given something unless the connection
+// was lost before the statement had answered.
+func (x *txn) noting(br pgx.BatchResults, f func(pgx.BatchResults) error) error {
+	err := f(br)
+	x.gave = x.gave || err == nil || !x.s.conn.IsClosed()
+	return err
+}
+
+func (x *txn) batch(ctx context.Context, b *pgx.Batch) error {
 	if err := x.resolve(ctx, b); err != nil {
 		return err
 	}
@@ -224,7 +322,10 @@ func (r Read) Batch(ctx context.Context, b *pgx.Batch) error {
 // Finish runs the queued statements as the last of the transaction, which ends
 // with them: in a read that sends nothing else, that is one round trip in all.
 func (r Read) Finish(ctx context.Context, b *pgx.Batch) error {
-	x := r.x
+	return r.x.whole(ctx, b, r.x.finish)
+}
+
+func (x *txn) finish(ctx context.Context, b *pgx.Batch) error {
 	if err := x.resolve(ctx, b); err != nil {
 		return err
 	}
@@ -253,6 +354,7 @@ func (r Read) Finish(ctx context.Context, b *pgx.Batch) error {
 			return err
 		}
 		out.Queue(commit)
+		x.committing = true
 	}
 	x.done = true
 	err := x.s.conn.SendBatch(ctx, out).Close()
@@ -305,19 +407,31 @@ func (w Write) CopyFrom(ctx context.Context, table string, columns []string, src
 	return w.x.s.conn.CopyFrom(ctx, pgx.Identifier{table}, columns, src)
 }
 
-// firstRows are the rows of the statement that opened the transaction; the
-// pipeline is closed with them.
+// firstRows are the rows of a transaction's first statement; the pipeline that
+// opened it is closed with them.
 type firstRows struct {
 	pgx.Rows
 	br  pgx.BatchResults
 	err error
+
+	x    *txn
+	anew func() (*firstRows, bool) // asks once more, while no row was given
 }
 
 func (r *firstRows) Next() bool {
 	if r.Rows.Next() {
+		if r.anew != nil {
+			r.anew, r.x.gave = nil, true
+		}
 		return true
 	}
 	r.Close()
+	if r.anew != nil && r.Err() != nil { // lost before a row was given
+		if next, ok := r.anew(); ok {
+			r.Rows, r.br, r.err, r.anew = next.Rows, next.br, nil, nil
+			return r.Next()
+		}
+	}
 	return false
 }
 

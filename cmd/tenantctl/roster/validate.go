@@ -126,7 +126,11 @@ func showVerdict(k *kit.Kit, v verdict, table *csv.Writer) error {
 		return k.PrintJSON(v)
 	case table != nil:
 		for _, f := range v.Errors {
-			if err := table.Write([]string{v.File, f.Code, f.Severity, f.File, strconv.Itoa(f.Line), strconv.Itoa(f.Column), f.Field, f.Message, f.Expected}); err != nil {
+			row := []string{v.File, f.Code, f.Severity, f.File, strconv.Itoa(f.Line), strconv.Itoa(f.Column), f.Field, f.Message, f.Expected}
+			for i, cell := range row {
+				row[i] = roster.Inert(cell) // it may be opened in a spreadsheet
+			}
+			if err := table.Write(row); err != nil {
 				return err
 			}
 		}

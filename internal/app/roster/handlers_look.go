@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -221,9 +220,7 @@ func spreadsheet(rows [][]string) []byte {
 	for _, row := range rows {
 		safe := make([]string, len(row))
 		for i, cell := range row {
-			if safe[i] = cell; cell != "" && strings.ContainsRune("=+-@\t\r\n|", rune(cell[0])) {
-				safe[i] = "'" + cell
-			}
+			safe[i] = Inert(cell)
 		}
 		_ = w.Write(safe) // into memory: it cannot fail
 	}

@@ -44,6 +44,13 @@ func (r *Router) classify(c *fiber.Ctx, err error) (status int, key string) {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(moving.RetryAfter.Seconds()))))
 		return fiber.StatusServiceUnavailable, "error.moving"
 	}
+	if lost := (*tenancy.LostError)(nil); errors.As(err, &lost) {
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(lost.RetryAfter.Seconds()))))
+		if lost.Unsure {
+			return fiber.StatusServiceUnavailable, "error.unsure"
+		}
+		return fiber.StatusServiceUnavailable, "error.lost"
+	}
 	if errors.Is(err, tenancy.ErrNoCluster) {
 		c.Set(fiber.HeaderRetryAfter, "60")
 		return fiber.StatusServiceUnavailable, "error.unreached"

@@ -96,6 +96,10 @@ func newRig(t *testing.T, change ...func(*web.Config)) *rig {
 			return fmt.Errorf("change tenant secret: %w", &tenancy.MovingError{RetryAfter: 10 * time.Second})
 		case "unreached":
 			return fmt.Errorf("enter tenant secret: %w", tenancy.ErrNoCluster)
+		case "lost":
+			return fmt.Errorf("read secret: %w", &tenancy.LostError{RetryAfter: 5 * time.Second})
+		case "unsure":
+			return fmt.Errorf("read secret: %w", &tenancy.LostError{RetryAfter: 5 * time.Second, Unsure: true})
 		case "gone":
 			return fmt.Errorf("enter tenant secret: %w", tenancy.ErrGone)
 		case "slow":
@@ -209,7 +213,7 @@ func TestErrorPagesTellNothing(t *testing.T) {
 	t.Parallel()
 	g := newRig(t, func(c *web.Config) { c.Timeout = 30 * time.Millisecond })
 	for kind, want := range map[string]int{
-		"panic": 500, "plain": 500, "busy": 429, "slow": 503, "leaving": 403, "moving": 503, "unreached": 503, "gone": 410, "invalid": 422, "forbidden": 403, "conflict": 409, "notfound": 404,
+		"panic": 500, "plain": 500, "busy": 429, "slow": 503, "leaving": 403, "moving": 503, "unreached": 503, "lost": 503, "unsure": 503, "gone": 410, "invalid": 422, "forbidden": 403, "conflict": 409, "notfound": 404,
 	} {
 		res := g.send(t, signedIn("GET", "/virhe/"+kind))
 		if res.StatusCode != want {
@@ -223,7 +227,7 @@ func TestErrorPagesTellNothing(t *testing.T) {
 	if res := g.send(t, signedIn("GET", "/virhe/busy")); res.Header.Get("Retry-After") != "2" {
 		t.Errorf("Retry-After %q", res.Header.Get("Retry-After"))
 	}
-	for kind, after := range map[string]string{"moving": "10", "unreached": "60"} {
+	for kind, after := range map[string]string{"moving": "10", "unreached": "60", "lost": "5", "unsure": "5"} {
 		if res := g.send(t, signedIn("GET", "/virhe/"+kind)); res.Header.Get("Retry-After") != after {
 			t.Errorf("%s: Retry-After %q", kind, res.Header.Get("Retry-After"))
 		}
