@@ -241,7 +241,7 @@ func (f *fleet) serve(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{"load", l.mixed}, {"noisy", l.noisy}, {"soak", l.soak}} {
+	}{{"signin", l.signIns}, {"load", l.mixed}, {"noisy", l.noisy}, {"soak", l.soak}} {
 		if strings.Contains(f.parts, part.name) {
 			if err := part.run(ctx); err != nil {
 				return fmt.Errorf("%s: %w", part.name, err)
