@@ -130,11 +130,11 @@ bench: ## measure tenant access, provisioning, migrations, imports and the board
 
 .PHONY: finland
 finland: build ## provision, import, renew, migrate and serve a fleet of the country's size, and measure it
-	$(GO) run ./cmd/internal/proving -parts fleet,load
+	$(GO) run ./cmd/internal/proving -parts fleet,signin,load,search
 
 .PHONY: load
 load: build ## serve 300 tenants and find what they bear, beside a bare handler
-	$(GO) run ./cmd/internal/proving -tenants 300 -learners 90000 -parts load
+	$(GO) run ./cmd/internal/proving -tenants 300 -learners 90000 -parts signin,load,search
 
 .PHONY: noisy
 noisy: build ## serve 300 tenants, one of them noisy, one importing

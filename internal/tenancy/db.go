@@ -34,7 +34,7 @@ type Config struct {
 	Patience  time.Duration
 	// Deadline ends every transaction that does not ask for more; default 15 s.
 	Deadline time.Duration
-	// Memory is what the backends of this process may hold together, default 2.5 GB.
+	// Memory is what the backends of this process may hold together, default 2.25 GB.
 	// Each has an equal share of it, as if there were 16 at least, and never less
 	// than 48 MB; SessionBytes sets the share instead. Statements that were not used
 	// for longest are forgotten to stay within it; Statements bounds their number
@@ -67,7 +67,7 @@ func (c Config) withDefaults() Config {
 		c.Deadline = 15 * time.Second
 	}
 	if c.Memory == 0 {
-		c.Memory = 2560 << 20
+		c.Memory = 2304 << 20
 	}
 	if c.MaxAge == 0 {
 		c.MaxAge = time.Hour

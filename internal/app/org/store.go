@@ -28,10 +28,10 @@ select u.id, u.name, u.name_sv, ` + freshAt + `,
   from unit u
   left join (select g.unit,
                     count(distinct g.person) filter (where g.role = 'student') as learners,
-                    count(distinct g.person) filter (where g.role not in ('student', 'guardian', 'parent', 'relative', 'hand:welfare')) as staff
+                    count(distinct g.person) filter (where g.role <> 'student') as staff
                from role_grant g
                left join roster_user ru on ru.id = g.source_user
-              where g.status = 'active' and g.validity @> @today::date and (g.source_user is null or ru.status = 'active')
+              where g.role not in ('guardian', 'parent', 'relative', 'hand:welfare') and g.status = 'active' and g.validity @> @today::date and (g.source_user is null or ru.status = 'active')
                 and within(g.unit)
               group by g.unit) r on r.unit = u.id
   left join (select t.unit, count(*) as groups
