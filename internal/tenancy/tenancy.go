@@ -127,6 +127,22 @@ type JoiningSettings struct {
 	Waves    []SchoolWave `json:"waves,omitempty" yaml:"waves"`
 }
 
+// Addresses are those of the contacts whose role has a word in it, of all contacts
+// when none has.
+func (j JoiningSettings) Addresses(word string) []mail.Address {
+	var named, all []mail.Address
+	for _, c := range j.Contacts {
+		a := mail.Address{Name: c.Name, Address: c.Email}
+		if all = append(all, a); strings.Contains(c.Role, word) {
+			named = append(named, a)
+		}
+	}
+	if len(named) > 0 {
+		return named
+	}
+	return all
+}
+
 // Contact is a person of the municipality who answers for its joining.
 type Contact struct {
 	Name  string `json:"name" yaml:"name"`

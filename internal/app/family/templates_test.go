@@ -3,20 +3,12 @@ package family
 import (
 	"testing"
 
-	"github.com/jba/templatecheck"
+	"digione/internal/app/web/htmlcheck"
 )
 
 // Every page is checked against all that its struct offers.
 func TestTemplates(t *testing.T) {
 	t.Parallel()
 	data := map[string]any{"front": FrontPage{}, "towns": TownsPage{}, "step": StepPage{}}
-	for name, page := range pages {
-		if data[name] == nil {
-			t.Errorf("%s has no struct here", name)
-			continue
-		}
-		if err := templatecheck.CheckHTML(page, data[name]); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
+	htmlcheck.Templates(t, pages, data)
 }

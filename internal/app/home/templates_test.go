@@ -3,7 +3,7 @@ package home
 import (
 	"testing"
 
-	"github.com/jba/templatecheck"
+	"digione/internal/app/web/htmlcheck"
 )
 
 // Every page is checked against all that its struct offers.
@@ -12,13 +12,5 @@ func TestTemplates(t *testing.T) {
 	data := map[string]any{
 		"home": HomePage{},
 	}
-	for name, page := range pages {
-		if data[name] == nil {
-			t.Errorf("%s has no struct here", name)
-			continue
-		}
-		if err := templatecheck.CheckHTML(page, data[name]); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
+	htmlcheck.Templates(t, pages, data)
 }

@@ -2,7 +2,6 @@ package operators
 
 import (
 	"context"
-	"net/mail"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,10 +101,7 @@ func (h handlers) beginSupport(c *fiber.Ctx, rq *web.Request) (string, error) {
 // notify writes to the municipality's contacts that an operator may look in, beside
 // the request: the page tells of it in any case. The reason is on the page alone.
 func (h handlers) notify(t tenancy.Tenant, g tenancy.SupportGrant) {
-	var to []mail.Address
-	for _, c := range t.Settings.Joining.Contacts {
-		to = append(to, mail.Address{Name: c.Name, Address: c.Email})
-	}
+	to := t.Settings.Joining.Addresses("") // all
 	if h.mail.Addr == "" || len(to) == 0 {
 		return
 	}

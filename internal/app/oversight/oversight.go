@@ -8,8 +8,6 @@ package oversight
 import (
 	"context"
 	"fmt"
-	"net/mail"
-	"slices"
 	"strings"
 	"time"
 
@@ -94,7 +92,7 @@ func (c Config) watch(ctx context.Context, t tenancy.Tenant) error {
 	if err != nil || len(untold) == 0 || c.Mail.Addr == "" {
 		return err
 	}
-	to := overseers(t)
+	to := t.Settings.Joining.Addresses("data-protection")
 	if len(to) == 0 {
 		return nil
 	}
@@ -103,22 +101,6 @@ func (c Config) watch(ctx context.Context, t tenancy.Tenant) error {
 		return fmt.Errorf("tell of alarms: %w", err)
 	}
 	return c.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return markTold(ctx, tx, untold, now) }, tenancy.Trace())
-}
-
-// overseers are the data-protection officers among the contacts, all contacts when
-// none is named so.
-func overseers(t tenancy.Tenant) []mail.Address {
-	var officers, all []mail.Address
-	for _, c := range t.Settings.Joining.Contacts {
-		a := mail.Address{Name: c.Name, Address: c.Email}
-		if all = append(all, a); strings.Contains(c.Role, "data-protection") {
-			officers = append(officers, a)
-		}
-	}
-	if len(officers) > 0 {
-		return officers
-	}
-	return slices.Clip(all)
 }
 
 // letter names nobody: whom it is about, its readers see once they are signed in.

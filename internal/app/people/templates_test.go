@@ -3,7 +3,7 @@ package people
 import (
 	"testing"
 
-	"github.com/jba/templatecheck"
+	"digione/internal/app/web/htmlcheck"
 )
 
 // Every page is checked against all that its struct offers.
@@ -14,13 +14,5 @@ func TestTemplates(t *testing.T) {
 		"search":    SearchPage{},
 		"guardians": GuardiansPage{},
 	}
-	for name, page := range pages {
-		if data[name] == nil {
-			t.Errorf("%s has no struct here", name)
-			continue
-		}
-		if err := templatecheck.CheckHTML(page, data[name]); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
+	htmlcheck.Templates(t, pages, data)
 }

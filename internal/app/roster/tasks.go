@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/mail"
-	"slices"
 	"strings"
 	"time"
 
@@ -79,7 +77,7 @@ func (c Tasks) Prune(ctx context.Context, t tenancy.Tenant) error {
 // failed. A kill between the server's answer and the note sends the same message
 // again, under the same Message-ID.
 func (c Tasks) tell(ctx context.Context, t tenancy.Tenant) error {
-	to := recipients(t)
+	to := t.Settings.Joining.Addresses("roster")
 	if c.Mail.Addr == "" || len(to) == 0 {
 		return nil
 	}
@@ -100,21 +98,6 @@ func (c Tasks) tell(ctx context.Context, t tenancy.Tenant) error {
 		err = c.Desk.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return markDeliveryTold(ctx, tx, d.ID, now) }, tenancy.Trace())
 	}
 	return err
-}
-
-// recipients are those who answer for the rosters, all contacts when none is named so.
-func recipients(t tenancy.Tenant) []mail.Address {
-	var named, all []mail.Address
-	for _, c := range t.Settings.Joining.Contacts {
-		a := mail.Address{Name: c.Name, Address: c.Email}
-		if all = append(all, a); strings.Contains(c.Role, "roster") {
-			named = append(named, a)
-		}
-	}
-	if len(named) > 0 {
-		return named
-	}
-	return slices.Clip(all)
 }
 
 // letter names nobody, not even a file, which its maker may have named after

@@ -63,7 +63,7 @@ func fresh(told, about string) bool {
 // tellPublication writes to the tenant's contacts. A kill between the server's answer
 // and the note sends the same message again, under the same Message-ID.
 func (c Tasks) tellPublication(ctx context.Context, t tenancy.Tenant) error {
-	to := recipients(t)
+	to := t.Settings.Joining.Addresses("roster")
 	if c.Mail.Addr == "" || len(to) == 0 {
 		return nil
 	}

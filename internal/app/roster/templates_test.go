@@ -3,7 +3,7 @@ package roster
 import (
 	"testing"
 
-	"github.com/jba/templatecheck"
+	"digione/internal/app/web/htmlcheck"
 )
 
 // Every page is checked against all that its struct offers.
@@ -11,13 +11,5 @@ func TestTemplates(t *testing.T) {
 	t.Parallel()
 	data := map[string]any{"roster": RosterPage{}, "upload": UploadPage{}, "plan": PlanPage{}, "findings": FindingsPage{},
 		"samples": SamplesPage{}, "leavers": LeaversPage{}, "person": PersonPage{}, "rehearsal": RehearsalPage{}, "publish": PublishPage{}}
-	for name, page := range pages {
-		if data[name] == nil {
-			t.Errorf("%s has no struct here", name)
-			continue
-		}
-		if err := templatecheck.CheckHTML(page, data[name]); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
+	htmlcheck.Templates(t, pages, data)
 }
