@@ -97,10 +97,12 @@ type PublishingNote struct {
 }
 
 func (h handlers) overview(_ *fiber.Ctx, rq *web.Request) error {
-	if err := h.desk.reap(rq.Ctx, rq.Tenant); err != nil {
+	w, err := h.desk.running(rq.Ctx, rq.Tenant)
+	if err != nil {
 		return err
 	}
 	page := RosterPage{Page: rq.Page("roster.title"), MayChange: rq.Actor.May(authz.RosterChange), MaxForm: MaxForm >> 20, MaxUpload: MaxUpload >> 20}
+	page.Work = workView(rq.Lang, w)
 	list, err := h.desk.history(rq.Ctx, rq.Tenant, 100, false)
 	if err != nil {
 		return err
@@ -110,11 +112,6 @@ func (h handlers) overview(_ *fiber.Ctx, rq *web.Request) error {
 	var delivered []*Delivery
 	names := map[string]string{}
 	err = h.desk.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) error {
-		w, err := runningWork(rq.Ctx, tx)
-		if err != nil {
-			return err
-		}
-		page.Work = workView(rq.Lang, w)
 		if open, err = openUploads(rq.Ctx, tx); err != nil {
 			return err
 		}
@@ -167,14 +164,7 @@ func (h handlers) overview(_ *fiber.Ctx, rq *web.Request) error {
 
 // ask says in a few words what runs, so that a page can see whether there is news.
 func (h handlers) ask(c *fiber.Ctx, rq *web.Request) error {
-	if err := h.desk.reap(rq.Ctx, rq.Tenant); err != nil {
-		return err
-	}
-	var w *Work
-	err := h.desk.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) (err error) {
-		w, err = runningWork(rq.Ctx, tx)
-		return err
-	})
+	w, err := h.desk.running(rq.Ctx, rq.Tenant)
 	if err != nil {
 		return err
 	}

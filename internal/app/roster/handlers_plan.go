@@ -46,7 +46,8 @@ type PlanPage struct {
 }
 
 func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
-	if err := h.desk.reap(rq.Ctx, rq.Tenant); err != nil {
+	w, err := h.desk.running(rq.Ctx, rq.Tenant)
+	if err != nil {
 		return err
 	}
 	p, err := h.planOf(c, rq)
@@ -57,19 +58,13 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 	if p.Kind == "rollback" {
 		page.Title = rq.Lang.T("roster.title.rollback")
 	}
+	page.Work = workView(rq.Lang, w.of(p.ID))
 	var schools []SchoolCounts
 	sampled := map[string]bool{}
 	last := &Plan{}
 	names := map[string]string{}
 	busy := false // it is being published school by school, and nothing else is done with it
 	err = h.desk.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) error {
-		w, err := runningWork(rq.Ctx, tx)
-		if err != nil {
-			return err
-		}
-		if w != nil && w.Plan == p.ID {
-			page.Work = workView(rq.Lang, w)
-		}
 		if schools, err = h.desk.Schools(rq.Ctx, tx, p); err != nil {
 			return err
 		}

@@ -67,14 +67,12 @@ func (h handlers) readPublish(rq *web.Request, p *Plan) (*PublishPage, *Publicat
 	var pub *Publication
 	var rehearsal *Rehearsal
 	names := map[string]string{}
-	err := h.desk.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) error {
-		w, err := runningWork(rq.Ctx, tx)
-		if err != nil {
-			return err
-		}
-		if w != nil && w.Plan == p.ID {
-			page.Work = workView(rq.Lang, w)
-		}
+	w, err := h.desk.running(rq.Ctx, rq.Tenant)
+	if err != nil {
+		return nil, nil, err
+	}
+	page.Work = workView(rq.Lang, w.of(p.ID))
+	err = h.desk.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) (err error) {
 		if rehearsal, page.Rehearsed, err = findRehearsal(rq.Ctx, tx, p.ID); err != nil {
 			return err
 		}
@@ -111,9 +109,6 @@ func firstOfAugust(now time.Time) time.Time {
 }
 
 func (h handlers) publication(c *fiber.Ctx, rq *web.Request) error {
-	if err := h.desk.reap(rq.Ctx, rq.Tenant); err != nil {
-		return err
-	}
 	p, err := h.planOf(c, rq)
 	if err != nil {
 		return err

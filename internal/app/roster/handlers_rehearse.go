@@ -39,7 +39,8 @@ type PupilLine struct{ Path, Name, To string }
 
 // rehearsal shows what was worked out, in all or for one school.
 func (h handlers) rehearsal(c *fiber.Ctx, rq *web.Request) error {
-	if err := h.desk.reap(rq.Ctx, rq.Tenant); err != nil {
+	w, err := h.desk.running(rq.Ctx, rq.Tenant)
+	if err != nil {
 		return err
 	}
 	p, err := h.planOf(c, rq)
@@ -48,6 +49,7 @@ func (h handlers) rehearsal(c *fiber.Ctx, rq *web.Request) error {
 	}
 	page := RehearsalPage{Page: rq.Page("roster.rehearsal"), MayChange: rq.Actor.May(authz.RosterChange), Plan: p.ID, Name: p.SourceName,
 		Day: nextAutumn(rq.Now).Format(time.DateOnly)}
+	page.Work = workView(rq.Lang, w.of(p.ID))
 	var school string
 	if school = c.Query("koulu"); len(school) > 255 {
 		school = ""
@@ -60,13 +62,6 @@ func (h handlers) rehearsal(c *fiber.Ctx, rq *web.Request) error {
 }
 
 func (page *RehearsalPage) read(rq *web.Request, tx tenancy.Write, p *Plan, school string) error {
-	w, err := runningWork(rq.Ctx, tx.Read)
-	if err != nil {
-		return err
-	}
-	if w != nil && w.Plan == p.ID {
-		page.Work = workView(rq.Lang, w)
-	}
 	r, ok, err := findRehearsal(rq.Ctx, tx.Read, p.ID)
 	if err != nil || !ok {
 		return err

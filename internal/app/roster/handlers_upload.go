@@ -141,7 +141,8 @@ type UploadPage struct {
 }
 
 func (h handlers) upload(c *fiber.Ctx, rq *web.Request) error {
-	if err := h.desk.reap(rq.Ctx, rq.Tenant); err != nil {
+	w, err := h.desk.running(rq.Ctx, rq.Tenant)
+	if err != nil {
 		return err
 	}
 	u, err := h.uploadOf(rq)
@@ -149,26 +150,16 @@ func (h handlers) upload(c *fiber.Ctx, rq *web.Request) error {
 		return err
 	}
 	page := UploadPage{Page: rq.Page("roster.title.upload"), MayChange: rq.Actor.May(authz.RosterChange)}
+	if w != nil && w.Upload != nil && *w.Upload == u.ID {
+		page.Work = workView(rq.Lang, w)
+	}
 	names := map[string]string{}
 	err = h.desk.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) error {
-		w, err := runningWork(rq.Ctx, tx)
-		if err != nil {
-			return err
-		}
-		if w != nil && w.Upload != nil && *w.Upload == u.ID {
-			page.Work = workView(rq.Lang, w)
-		}
 		names, err = namesOfAccounts(rq.Ctx, tx, []string{u.SentBy})
 		return err
 	})
 	if err != nil {
 		return err
-	}
-	// Work that ended since the upload was read has changed it.
-	if page.Work == nil {
-		if u, err = h.uploadOf(rq); err != nil {
-			return err
-		}
 	}
 	if u.Plan != "" && page.Work == nil {
 		return c.Redirect(own+"/"+u.Plan, fiber.StatusSeeOther)

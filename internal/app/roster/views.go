@@ -45,6 +45,14 @@ func workView(l i18n.Lang, w *Work) *WorkView {
 	return &WorkView{l.T("roster.stage." + w.Stage), w.mark(), int(w.Rows)}
 }
 
+// of is the work when it is on the plan, else nil.
+func (w *Work) of(plan string) *Work {
+	if w == nil || w.Plan != plan {
+		return nil
+	}
+	return w
+}
+
 // who is the name behind an account; a name from the command line is an operator's.
 func (v viewer) who(account string) string {
 	if account == "" {

@@ -151,7 +151,7 @@ func (d *Desk) start(ctx context.Context, t tenancy.Tenant, w *Work, do func(con
 	if d.ctx.Err() != nil {
 		return fault.New(fault.Conflict, "roster.error.ending", "this program is ending; try again")
 	}
-	if err := d.reap(ctx, t); err != nil {
+	if _, err := d.running(ctx, t); err != nil {
 		return err
 	}
 	if err := d.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return insertWork(ctx, tx, w) }); err != nil {
@@ -265,20 +265,23 @@ func (d *Desk) planUpload(ctx context.Context, t tenancy.Tenant, u *Upload, say 
 	return d.Plan(ctx, t, Package{Name: u.Name, Content: f, Size: u.Size}, u.Options, u.SentBy, say)
 }
 
-// reap ends work whose program has died: what it did is undone by the database, and
+// running returns what runs in the tenant, nil when nothing does. A page asks before
+// it reads anything else: work that ends afterwards has left its traces in what is
+// read then, while the other way round a page could show neither.
+//
+// Work whose program has died ends here: what it did is undone by the database, and
 // the plan or the upload says that it was stopped.
-func (d *Desk) reap(ctx context.Context, t tenancy.Tenant) error {
-	var w *Work
-	err := d.DB.Read(ctx, t.ID, func(tx tenancy.Read) (err error) {
+func (d *Desk) running(ctx context.Context, t tenancy.Tenant) (w *Work, err error) {
+	err = d.DB.Read(ctx, t.ID, func(tx tenancy.Read) (err error) {
 		w, err = runningWork(ctx, tx)
 		return err
 	})
 	if err != nil || w == nil || !w.dead {
-		return err
+		return w, err
 	}
 	err = d.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return reapWork(ctx, tx, w, d.Now()) })
 	if fault.Key(err) == "roster.error.running" {
-		return nil // its transaction lives on, and ends as it may
+		return w, nil // its transaction lives on, and ends as it may
 	}
-	return err
+	return nil, err
 }
