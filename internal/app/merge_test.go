@@ -261,15 +261,15 @@ func TestImportHonoursBlocks(t *testing.T) {
 	w.scan(&blocked, `select guardian from guardianship where child = $1 order by guardian limit 1`, child)
 	w.scan(&ended, `select guardian from guardianship where child = $1 order by guardian desc limit 1`, child)
 	has := func() string {
-		var out []string
-		for _, g := range []uuid.UUID{blocked, ended} {
+		var out [2]bool
+		for i, g := range []uuid.UUID{blocked, ended} {
 			ok(t, w.env.DB.Read(ctx, w.alpha.ID, func(tx tenancy.Read) error {
 				a, err := authz.Load(ctx, tx, g, webtest.Now)
-				out = append(out, fmt.Sprint(slices.Contains(a.Children, child)))
+				out[i] = slices.Contains(a.Children, child)
 				return err
 			}))
 		}
-		return strings.Join(out, " ")
+		return fmt.Sprint(out[0], " ", out[1])
 	}
 	if has() != "true true" {
 		t.Fatalf("before: %s", has())

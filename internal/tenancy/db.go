@@ -45,8 +45,9 @@ type Config struct {
 	Statements   int
 	MeasureEvery int
 	MaxAge       time.Duration
-	// Assert checks role, schema and access mode at every transaction's start
-	// and catches nested ones. Tests set it.
+	// Assert checks role, schema and access mode at every transaction's start,
+	// catches nested ones, and runs each that may run again twice, the first time
+	// without leaving anything: what adds up is noticed. Tests set it.
 	Assert bool
 }
 
@@ -203,22 +204,33 @@ type Option func(*options)
 type options struct {
 	deadline time.Duration
 	trace    bool
+	once     bool
 }
 
-// Within gives a transaction a deadline of its own, for imports and exports.
-func Within(d time.Duration) Option { return func(o *options) { o.deadline = d } }
+// Within gives a transaction a deadline of its own, for imports and exports, which
+// stream: it implies Once.
+func Within(d time.Duration) Option { return func(o *options) { o.deadline, o.once = d, true } }
 
 // Trace marks a write that only notes who reads: sessions and the audit. It goes
 // on while a tenant is leaving, when every other write is refused.
 func Trace() Option { return func(o *options) { o.trace = true } }
 
+// Once says that the transaction's function cannot run again: it takes from a stream,
+// or hands out before it has ended.
+func Once() Option { return func(o *options) { o.once = true } }
+
 // Read runs f in a read-only transaction inside the tenant. A read whose first
 // statements go by Finish is one round trip in all.
+//
+// When the connection is lost, f runs again from its start on another one: what it
+// hands out it sets and never adds to, and it does nothing but read. See Once.
 func (db *DB) Read(ctx context.Context, id ID, f func(Read) error, opts ...Option) error {
 	return db.in(ctx, id, true, func(x *txn) error { return f(Read{x}) }, opts)
 }
 
-// Write runs f in a transaction inside the tenant and commits if f returns nil.
+// Write runs f in a transaction inside the tenant and commits if f returns nil. When
+// the connection is lost and nothing of the transaction is there, f runs again, as
+// in Read; what becomes of the commit is looked up where its answer was lost.
 func (db *DB) Write(ctx context.Context, id ID, f func(Write) error, opts ...Option) error {
 	return db.in(ctx, id, false, func(x *txn) error { return f(Write{Read{x}}) }, opts)
 }
@@ -277,10 +289,19 @@ func (db *DB) in(ctx context.Context, id ID, readOnly bool, f func(*txn) error, 
 		}
 		c.release(s)
 	}()
-	if err = x.lost(ctx, f(x)); err == nil {
-		err = x.lost(ctx, x.commit(ctx))
-	} else {
+	if db.cfg.Assert && !o.once {
+		if err = f(x); err != nil {
+			x.rollback()
+			return x.lost(ctx, err)
+		}
 		x.rollback()
+		x.reset()
+	}
+	for more, try := true, 1; more; try++ {
+		err = x.run(ctx, f)
+		if more, err = x.again(ctx, o.once || try == tries, err); err == nil {
+			break
+		}
 	}
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 		err = fmt.Errorf("%w: %w", ctx.Err(), err) // the deadline of the whole, not of a statement

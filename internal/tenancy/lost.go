@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -54,23 +55,61 @@ func full(err error) bool {
 	return strings.HasPrefix(state, "53") || strings.HasPrefix(state, "57P") || strings.HasPrefix(state, "58")
 }
 
-// regained gives a reading transaction that has lost its connection another one,
-// once, as long as the caller has been given nothing: it may begin anew.
-func (x *txn) regained(ctx context.Context, first bool) bool {
-	if !first || !x.readOnly || x.gave || x.again || x.done || ctx.Err() != nil || x.s.conn == nil || !x.s.conn.IsClosed() {
-		return false
+// tries is how often a transaction runs at most. A connection that is opened anew
+// is lost too where backends end by the dozen.
+const tries = 3
+
+// again tells whether the transaction, which ended in err, is to run once more: its
+// connection was lost, and nothing of it is there. A commit that was lost is looked
+// up; when it did take place, the error is none.
+func (x *txn) again(ctx context.Context, once bool, err error) (bool, error) {
+	lost := (*LostError)(nil)
+	if !errors.As(err, &lost) || x.done && !x.readOnly || ctx.Err() != nil || once && !lost.Unsure || !x.s.conn.IsClosed() {
+		return false, err
 	}
-	x.again = true
 	if !x.attentive() {
-		return false
+		return false, err
 	}
-	x.open = false
-	if x.cell.connect(ctx, x.s) != nil {
+	if cerr := x.cell.connect(ctx, x.s); cerr != nil {
 		x.attentive = func() bool { return true } // there is nothing left to abort
-		return false
+		return false, err
 	}
 	x.attend()
-	return true
+	if lost.Unsure {
+		switch x.fate(ctx) {
+		case "committed":
+			return false, nil
+		case "aborted":
+			lost.Unsure = false
+		default:
+			return false, err
+		}
+	}
+	x.reset()
+	return !once, err
+}
+
+// reset makes it a transaction that has not begun.
+func (x *txn) reset() { x.open, x.done, x.committing, x.xid = false, false, false, "" }
+
+const sqlFate = `select coalesce(pg_xact_status($1::xid8), '')`
+
+// fate asks the server what became of the transaction: "committed", "aborted", or
+// something else when that cannot be known. Its backend may still be at it.
+func (x *txn) fate(ctx context.Context) (is string) {
+	for range 100 {
+		if err := x.s.conn.QueryRow(ctx, sqlFate, pgx.QueryExecModeSimpleProtocol, x.xid).Scan(&is); err != nil {
+			return ""
+		}
+		if is != "in progress" {
+			break
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return is
 }
 
 // attend ends what runs on the connection when the time is up.

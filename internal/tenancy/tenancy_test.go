@@ -39,6 +39,11 @@ func plainDB(t testing.TB, e *dbtest.Env) *tenancy.DB {
 	t.Helper()
 	cfg := dbtest.Config(e.DSN)
 	cfg.Assert = false
+	return open(t, cfg)
+}
+
+func open(t testing.TB, cfg tenancy.Config) *tenancy.DB {
+	t.Helper()
 	db, err := tenancy.Open(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -28,18 +28,17 @@ type txn struct {
 	cell       *cell
 	ctx        context.Context // of the whole transaction
 	attentive  func() bool     // stops to watch over ctx, false when that has come too late
-	begun      bool            // a statement was asked for
-	gave       bool            // the caller was given something
-	again      bool            // it has begun anew on another connection
 	committing bool            // commit has been sent
+	xid        string          // of a write that is open: by it the server tells what became of its commit
 }
 
-// The two statements by which a transaction enters a tenant; the second is for
-// a read that is one pipeline without begin and commit, read-only because the
-// session is. statement_timeout is the server's own clock on the deadline.
+// The statements by which a transaction enters a tenant; the last is for a read
+// that is one pipeline without begin and commit, read-only because the session is.
+// statement_timeout is the server's own clock on the deadline.
 const (
-	sqlEnter = `select set_config('role', $1, true), set_config('search_path', $2, true), set_config('statement_timeout', $3, true)`
-	sqlPeek  = `select set_config('role', $1, true), set_config('search_path', $2, true)`
+	sqlEnter  = `select set_config('role', $1, true), set_config('search_path', $2, true), set_config('statement_timeout', $3, true)`
+	sqlChange = `select pg_current_xact_id()::text, set_config('role', $1, true), set_config('search_path', $2, true), set_config('statement_timeout', $3, true)`
+	sqlPeek   = `select set_config('role', $1, true), set_config('search_path', $2, true)`
 
 	sqlBeginRead  = "begin read only"
 	sqlBeginWrite = "begin read write"
@@ -48,22 +47,29 @@ const (
 	sqlWhere = `select current_user::text, current_schema()::text, current_setting('transaction_read_only')`
 )
 
+// begin queues the statements that open the transaction.
 func (x *txn) begin(b *pgx.Batch) error {
-	enter, err := x.s.own(sqlEnter)
+	begin, enter := sqlBeginRead, sqlEnter
+	if !x.readOnly { // a session is read-only by default
+		begin, enter = sqlBeginWrite, sqlChange
+	}
+	begin, err := x.s.own(begin)
 	if err != nil {
 		return err
 	}
-	begin := sqlBeginRead
-	if !x.readOnly { // a session is read-only by default
-		begin = sqlBeginWrite
-	}
-	if begin, err = x.s.own(begin); err != nil {
+	if enter, err = x.s.own(enter); err != nil {
 		return err
 	}
 	b.Queue(begin)
-	b.Queue(enter, x.t.Role, x.t.path, fmt.Sprint(x.deadline.Milliseconds()))
+	q := b.Queue(enter, x.t.Role, x.t.path, fmt.Sprint(x.deadline.Milliseconds()))
+	if !x.readOnly {
+		q.QueryRow(x.entered)
+	}
 	return nil
 }
+
+// entered notes the number of the transaction.
+func (x *txn) entered(row pgx.Row) error { return row.Scan(&x.xid, nil, nil, nil) }
 
 // own prepares one of tenancy's own statements, outside of any tenant.
 func (s *session) own(text string) (string, error) {
@@ -132,6 +138,15 @@ func (x *txn) ready(ctx context.Context, sql string, args []any, together int) (
 	return name, args, err
 }
 
+// run is the transaction from its first statement to its end.
+func (x *txn) run(ctx context.Context, f func(*txn) error) error {
+	if err := f(x); err != nil {
+		x.rollback()
+		return x.lost(ctx, err)
+	}
+	return x.lost(ctx, x.commit(ctx))
+}
+
 func (x *txn) commit(ctx context.Context) error {
 	if !x.open || x.s.conn == nil {
 		return nil
@@ -171,49 +186,10 @@ func (r Read) Opening() *Opening { return r.x.t.Opening }
 // Query runs a statement of plain, unqualified SQL. Close the rows before the
 // next statement.
 func (r Read) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	x := r.x
-	first := x.first()
-	rows, err := x.query(ctx, sql, args)
-	if err != nil && x.regained(ctx, first) {
-		rows, err = x.query(ctx, sql, args)
-	}
-	if err != nil || !first || !x.readOnly {
-		return rows, err
-	}
-	f := startOf(rows)
-	f.x, f.anew = x, func() (*firstRows, bool) {
-		if !x.regained(ctx, true) {
-			return nil, false
-		}
-		rows, err := x.query(ctx, sql, args)
-		if err != nil {
-			return nil, false
-		}
-		return startOf(rows), true
-	}
-	return f, nil
-}
-
-// startOf are rows as those of a first statement: it may have opened the
-// transaction by itself, where it had to be prepared.
-func startOf(rows pgx.Rows) *firstRows {
-	if f, ok := rows.(*firstRows); ok {
-		return f
-	}
-	return &firstRows{Rows: rows}
-}
-
-// first tells whether this is the statement that the transaction begins with.
-func (x *txn) first() bool {
-	first := !x.begun
-	x.begun = true
-	return first
+	return r.x.query(ctx, sql, args)
 }
 
 func (x *txn) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
-	if x.s.conn == nil {
-		return nil, errNoConn
-	}
 	name, args, err := x.ready(ctx, sql, args, 1)
 	if err != nil {
 		return nil, err
@@ -231,11 +207,17 @@ func (x *txn) query(ctx context.Context, sql string, args []any) (pgx.Rows, erro
 	b.Queue(name, args...)
 	x.open = true
 	br := x.s.conn.SendBatch(ctx, b)
-	for range 2 {
-		if _, err := br.Exec(); err != nil {
-			_ = br.Close()
-			return nil, fmt.Errorf("enter tenant %s: %w", x.t.Slug, err)
-		}
+	_, err = br.Exec()
+	switch {
+	case err != nil:
+	case x.readOnly:
+		_, err = br.Exec()
+	default:
+		err = x.entered(br.QueryRow())
+	}
+	if err != nil {
+		_ = br.Close()
+		return nil, fmt.Errorf("enter tenant %s: %w", x.t.Slug, err)
 	}
 	rows, err := br.Query()
 	if err != nil {
@@ -254,79 +236,36 @@ func (r Read) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 
 // Batch runs the queued statements in one round trip and calls their callbacks.
 func (r Read) Batch(ctx context.Context, b *pgx.Batch) error {
-	return r.x.whole(ctx, b, r.x.batch)
-}
-
-// errNoConn is what a feature is told that goes on after its connection was lost.
-var errNoConn = errors.New("the connection was lost")
-
-// whole sends a batch, and once more where that is safe: no callback was called.
-func (x *txn) whole(ctx context.Context, b *pgx.Batch, send func(context.Context, *pgx.Batch) error) error {
-	first := x.first() && x.readOnly
-	if !first {
-		if x.s.conn == nil {
-			return errNoConn
-		}
-		return send(ctx, b)
-	}
-	asked := make([]pgx.QueuedQuery, len(b.QueuedQueries))
-	for i, q := range b.QueuedQueries {
-		if f := q.Fn; f != nil {
-			q.Fn = func(br pgx.BatchResults) error { return x.noting(br, f) }
-		}
-		asked[i] = *q
-	}
-	done := x.done
-	err := send(ctx, b)
-	if err == nil {
-		return nil
-	}
-	sent := x.done
-	x.done = done
-	if !x.regained(ctx, first) {
-		x.done = sent
-		return err
-	}
-	for i, q := range b.QueuedQueries {
-		q.SQL, q.Arguments = asked[i].SQL, asked[i].Arguments
-	}
-	return send(ctx, b)
-}
-
-// noting calls a batch's callback, which is given something unless the connection
-// was lost before the statement had answered.
-func (x *txn) noting(br pgx.BatchResults, f func(pgx.BatchResults) error) error {
-	err := f(br)
-	x.gave = x.gave || err == nil || !x.s.conn.IsClosed()
-	return err
+	return r.x.batch(ctx, b)
 }
 
 func (x *txn) batch(ctx context.Context, b *pgx.Batch) error {
-	if err := x.resolve(ctx, b); err != nil {
+	queued, err := x.resolve(ctx, b)
+	if err != nil {
 		return err
 	}
-	out := b
-	if !x.open && !x.db.cfg.Assert {
-		out = &pgx.Batch{}
-		if err := x.begin(out); err != nil {
+	out := &pgx.Batch{}
+	if x.open || x.db.cfg.Assert {
+		if err := x.ensure(ctx); err != nil {
 			return err
 		}
-		x.open = true
-		out.QueuedQueries = append(out.QueuedQueries, b.QueuedQueries...)
-	} else if err := x.ensure(ctx); err != nil {
+	} else if err := x.begin(out); err != nil {
 		return err
 	}
+	x.open = true
+	out.QueuedQueries = append(out.QueuedQueries, queued...)
 	return x.s.conn.SendBatch(ctx, out).Close()
 }
 
 // Finish runs the queued statements as the last of the transaction, which ends
 // with them: in a read that sends nothing else, that is one round trip in all.
 func (r Read) Finish(ctx context.Context, b *pgx.Batch) error {
-	return r.x.whole(ctx, b, r.x.finish)
+	return r.x.finish(ctx, b)
 }
 
 func (x *txn) finish(ctx context.Context, b *pgx.Batch) error {
-	if err := x.resolve(ctx, b); err != nil {
+	queued, err := x.resolve(ctx, b)
+	if err != nil {
 		return err
 	}
 	out := &pgx.Batch{}
@@ -347,7 +286,7 @@ func (x *txn) finish(ctx context.Context, b *pgx.Batch) error {
 		}
 		x.open = true
 	}
-	out.QueuedQueries = append(out.QueuedQueries, b.QueuedQueries...)
+	out.QueuedQueries = append(out.QueuedQueries, queued...)
 	if x.open && !x.readOnly {
 		commit, err := x.s.own(sqlCommit)
 		if err != nil {
@@ -357,7 +296,7 @@ func (x *txn) finish(ctx context.Context, b *pgx.Batch) error {
 		x.committing = true
 	}
 	x.done = true
-	err := x.s.conn.SendBatch(ctx, out).Close()
+	err = x.s.conn.SendBatch(ctx, out).Close()
 	if x.open && (x.readOnly || err != nil) {
 		x.rollback()
 	}
@@ -365,17 +304,19 @@ func (x *txn) finish(ctx context.Context, b *pgx.Batch) error {
 	return err
 }
 
-// resolve replaces the texts in a batch by the names of prepared statements.
-func (x *txn) resolve(ctx context.Context, b *pgx.Batch) error {
-	for _, q := range b.QueuedQueries {
+// resolve returns what is queued with the names of prepared statements for the
+// texts. The batch stays as it was: the transaction may begin anew.
+func (x *txn) resolve(ctx context.Context, b *pgx.Batch) ([]*pgx.QueuedQuery, error) {
+	out := make([]*pgx.QueuedQuery, len(b.QueuedQueries))
+	for i, q := range b.QueuedQueries {
 		// All of them must be there when the batch goes out.
 		name, args, err := x.ready(ctx, q.SQL, q.Arguments, len(b.QueuedQueries))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		q.SQL, q.Arguments = name, args
+		out[i] = &pgx.QueuedQuery{SQL: name, Arguments: args, Fn: q.Fn}
 	}
-	return nil
+	return out, nil
 }
 
 // Prepare checks a statement without running it; tests use it.
@@ -413,25 +354,13 @@ type firstRows struct {
 	pgx.Rows
 	br  pgx.BatchResults
 	err error
-
-	x    *txn
-	anew func() (*firstRows, bool) // asks once more, while no row was given
 }
 
 func (r *firstRows) Next() bool {
 	if r.Rows.Next() {
-		if r.anew != nil {
-			r.anew, r.x.gave = nil, true
-		}
 		return true
 	}
 	r.Close()
-	if r.anew != nil && r.Err() != nil { // lost before a row was given
-		if next, ok := r.anew(); ok {
-			r.Rows, r.br, r.err, r.anew = next.Rows, next.br, nil, nil
-			return r.Next()
-		}
-	}
 	return false
 }
 

@@ -168,8 +168,10 @@ func (o *providerOptions) list(cmd *cobra.Command, slug string) error {
 			For    []authz.Kind `json:"for"`
 			Strong bool         `json:"strong"`
 		}
-		views, rows := []provider{}, [][]string{}
+		var views []provider
+		var rows [][]string
 		err = db.Read(ctx, t.ID, func(tx tenancy.Read) error {
+			views, rows = []provider{}, nil
 			list, err := identity.ListProviders(ctx, tx)
 			for _, p := range list {
 				views = append(views, provider{p.ID.String(), p.Name, p.For, p.Strong})

@@ -160,7 +160,7 @@ func Export(ctx context.Context, db *tenancy.DB, t tenancy.Tenant, w io.Writer, 
 		err := db.Read(ctx, t.ID, func(tx tenancy.Read) (err error) {
 			seq, more, err = exportNext(ctx, tx, out, seq)
 			return err
-		})
+		}, tenancy.Once())
 		if err != nil {
 			return fmt.Errorf("export audit events of %s: %w", t.Slug, err)
 		}

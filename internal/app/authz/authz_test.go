@@ -208,6 +208,7 @@ func TestClosedSchools(t *testing.T) {
 	roles := func() string {
 		var out []string
 		err := e.DB.Read(context.Background(), dbtest.Alpha, func(tx tenancy.Read) error {
+			out = nil
 			for _, who := range []string{"principal-open", "child-open", "guardian-open", "principal-closed", "child-closed", "guardian-closed", "admin"} {
 				a, err := authz.Load(context.Background(), tx, id(who), today)
 				if err != nil {

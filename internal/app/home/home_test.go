@@ -111,7 +111,7 @@ func TestViewsLeaveEvents(t *testing.T) {
 				return err
 			}
 			defer rows.Close()
-			for rows.Next() {
+			for n = 0; rows.Next(); {
 				n++
 			}
 			return rows.Err()

@@ -161,7 +161,7 @@ func TestGroupPage(t *testing.T) {
 			seen[target]++
 		}
 		return rows.Err()
-	})
+	}, tenancy.Once())
 	if err != nil || len(seen) != 2 || seen[id("aino")] != 1 || seen[id("eeli")] != 1 {
 		t.Errorf("events %v, %v", seen, err)
 	}

@@ -186,6 +186,7 @@ func (h handlers) desk(rq *web.Request, page OverseenPage, status int) error {
 		if err != nil {
 			return err
 		}
+		page.Open, page.Done = nil, nil
 		for _, a := range list {
 			if a.Reviewed == nil {
 				page.Open = append(page.Open, a)

@@ -101,6 +101,7 @@ func (h handlers) show(rq *web.Request, id uuid.UUID) error {
 		if err != nil {
 			return err
 		}
+		page.Children = nil
 		for _, c := range cards {
 			if c.Lang = rq.Lang; c.Person.ID == id {
 				page.Card = c

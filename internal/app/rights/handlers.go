@@ -116,6 +116,7 @@ func (h handlers) show(rq *web.Request, status int, wrong error) error {
 				return err
 			}
 		}
+		page.Hand, page.Roster = nil, nil
 		var seen []uuid.UUID
 		for _, r := range list {
 			seen = append(seen, r.Person)

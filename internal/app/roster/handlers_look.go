@@ -270,6 +270,7 @@ func (h handlers) samples(c *fiber.Ctx, rq *web.Request) error {
 		if err != nil {
 			return err
 		}
+		page.Samples = nil
 		var seen []uuid.UUID
 		for _, s := range list {
 			page.Samples = append(page.Samples, v.sample(s))

@@ -112,16 +112,15 @@ func (s *Service) History(ctx context.Context, t tenancy.Tenant, limit int) ([]*
 // history lists with or without the parts of published school years, which a page of
 // their own tells.
 func (s *Service) history(ctx context.Context, t tenancy.Tenant, limit int, parts bool) ([]*Plan, error) {
-	list := []*Plan{}
-	err := s.DB.Read(ctx, t.ID, func(tx tenancy.Read) error {
-		got, err := plans(ctx, tx, sqlHistory, pgx.StrictNamedArgs{"limit": limit, "parts": parts})
-		list = append(list, got...)
+	var list []*Plan
+	err := s.DB.Read(ctx, t.ID, func(tx tenancy.Read) (err error) {
+		list, err = plans(ctx, tx, sqlHistory, pgx.StrictNamedArgs{"limit": limit, "parts": parts})
 		return err
 	})
 	for _, p := range list {
 		p.Tenant = t.Slug
 	}
-	return list, err
+	return append([]*Plan{}, list...), err // none is [] in JSON
 }
 
 const sqlInsertPlan = `

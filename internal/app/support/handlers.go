@@ -57,6 +57,7 @@ func (s Sessions) visits(_ *fiber.Ctx, rq *web.Request) error {
 	}
 	err = s.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) error {
 		seen, err := CountViews(rq.Ctx, tx, list)
+		page.Now, page.Visits = 0, nil
 		for _, g := range list {
 			v := Visited{Who: g.OperatorName, Why: g.Reason, From: g.StartsAt, To: g.EndsAt, Live: g.Live(rq.Now), Times: seen[g.ID].Times, Persons: seen[g.ID].Persons}
 			if g.EndedAt != nil {
