@@ -144,6 +144,14 @@ noisy: build ## serve 300 tenants, one of them noisy, one importing
 soak: build ## serve 300 tenants for half an hour while backends are killed and the fleet is migrated
 	$(GO) run ./cmd/internal/proving -tenants 300 -learners 90000 -parts soak -span 30m
 
+.PHONY: tenants
+tenants: build ## build and serve 3,000 tenants, and compare with 300 of the same size
+	$(GO) run ./cmd/internal/proving -tenants 3000 -learners 300000 -even -beside 300 -parts fleet,mixed
+
+.PHONY: proofs
+proofs: tools ## run the long proofs (or PROOFS='attack mutants'), each bounded in time, and print a table of what came of them
+	@scripts/proofs $(PROOFS)
+
 .PHONY: clean
 clean: ## remove what was built; the data folder stays
 	rm -rf bin

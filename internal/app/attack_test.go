@@ -260,7 +260,7 @@ func TestAttackMatrix(t *testing.T) {
 		k.foreignIDs(x)
 	}
 	k.silent()
-	t.Logf("%d requests, %d of them answered, %d went wrong", k.sent.Load(), k.reached.Load(), k.wrong.Load())
+	t.Logf("proof: %d requests, %d of them answered, %d went wrong", k.sent.Load(), k.reached.Load(), k.wrong.Load())
 	if every == 1 && k.sent.Load() < 20_000 {
 		t.Errorf("%d requests are too few", k.sent.Load())
 	}

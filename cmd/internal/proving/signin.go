@@ -70,7 +70,8 @@ func (l *load) signIns(ctx context.Context) error {
 	for _, times := range failed {
 		n += times
 	}
-	say("sign-ins, whole ways through the provider", float64(len(took)-n)/all.Seconds(), "per second", ">= 100 are asked for", fmt.Sprint("failed: ", failed))
+	say("sign-ins, whole ways through the provider", float64(len(took)-n)/all.Seconds(), "per second", "", fmt.Sprintf("of %d offered", rate))
+	say("sign-ins: failed", float64(n), "", "<= 0", fmt.Sprint(failed))
 	say("sign-ins: p99 of the whole way", took[len(took)*99/100].Seconds()*1e3, "ms", "", "")
 	say("sign-ins: CPU of the application", (after.cpu-before.cpu).Seconds()/all.Seconds(), "cores", "", "")
 	say("sign-ins: CPU of PostgreSQL", (server.cpu-pg.cpu).Seconds()/all.Seconds(), "cores", "", "")

@@ -52,7 +52,7 @@ func TestProperties(t *testing.T) {
 	if changes.Load() < int64(n) {
 		t.Errorf("%d changes in %d pairs", changes.Load(), n)
 	}
-	t.Logf("%d pairs, %d changed rows", n, changes.Load())
+	t.Logf("proof: %d pairs, %d changed rows", n, changes.Load())
 }
 
 // properties returns how many rows b changes of a.
