@@ -3,6 +3,7 @@ package roster
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -189,9 +190,27 @@ func (s *Service) PutPart(ctx context.Context, t tenancy.Tenant, id uuid.UUID, n
 func (s *Service) Receive(ctx context.Context, t tenancy.Tenant, name string, size int64, content io.Reader, o Options, who string) (*Upload, error) {
 	u, err := s.BeginUpload(ctx, t, name, size, uuid.NewString(), o, who)
 	for err == nil && u.State == Receiving {
-		u, err = s.PutPart(ctx, t, u.ID, u.Parts, io.LimitReader(content, int64(u.partLength(u.Parts))), who)
+		var next *Upload
+		if next, err = s.PutPart(ctx, t, u.ID, u.Parts, io.LimitReader(content, int64(u.partLength(u.Parts))), who); err == nil {
+			u = next
+		}
+	}
+	if key, _ := failureOf(err); key == failedAway && u != nil {
+		return u, errors.Join(err, s.breakUpload(ctx, t, u, key))
 	}
 	return u, err
+}
+
+// breakUpload says of a package that has not come whole that it never will: it takes
+// nobody's room, and is swept with what came of it.
+func (s *Service) breakUpload(ctx context.Context, t tenancy.Tenant, u *Upload, key string) error {
+	u.State, u.Failure = Broken, key
+	return s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
+		if err := receivedUpload(ctx, tx, u.ID); err != nil {
+			return err
+		}
+		return settleUpload(ctx, tx, u, nil, s.Now())
+	})
 }
 
 // DropUpload deletes a package that is not wanted, with its parts.
@@ -213,13 +232,10 @@ func (s *Service) dropParts(ctx context.Context, t tenancy.Tenant, u *Upload) er
 	if err != nil {
 		return err
 	}
-	files := objects.For(s.Objects, t.ID, ks)
-	for n := range min(u.want(), u.Parts+1) { // one may lie there that was never noted
-		if err := files.Delete(ctx, u.key(n)); err != nil {
-			return err
-		}
-	}
-	return s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return objects.Forget(ctx, tx, u.keys()...) })
+	// One may lie there that was never noted.
+	gone, away := objects.For(s.Objects, t.ID, ks).DeleteEach(ctx, u.keys()[:min(u.want(), u.Parts+1)])
+	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return objects.Forget(ctx, tx, gone...) })
+	return errors.Join(away, err)
 }
 
 // sweepUploads deletes packages that nobody went on with, a few at a time, and
