@@ -22,6 +22,7 @@ import (
 // TestEvidenceLedger: files are handed in while the store comes and goes. What was
 // acknowledged is there, once, with its hash.
 func TestEvidenceLedger(t *testing.T) {
+	t.Parallel()
 	s := newStock(t, hasty, 0)
 	var mu sync.Mutex
 	told := map[string]bool{} // by mark: whether it was acknowledged
@@ -52,7 +53,7 @@ func TestEvidenceLedger(t *testing.T) {
 	}
 	ways := []way{{}, {refuse: true}, {}, {mute: true}, {}, {lose: true}, {}, {cutUp: 50_000}, {}, {cutDown: 200}, {}, {rate: 8 << 10}}
 	seed := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // no secret
-	for i, end := 0, time.Now().Add(short(40*time.Second, 5*time.Second)); time.Now().Before(end); i++ {
+	for i, end := 0, time.Now().Add(short(40*time.Second, 4*time.Second)); time.Now().Before(end); i++ {
 		s.proxy.be(ways[i%len(ways)])
 		time.Sleep(time.Duration(200+seed.IntN(400)) * time.Millisecond)
 	}
@@ -126,11 +127,12 @@ func TestRequestDeadline(t *testing.T) {
 	patience := objects.Usual
 	patience.Dial, patience.Pause = 500*time.Millisecond, 2*time.Second // after which a call counts as missed
 	s := newStock(t, patience, deadline)
-	u := s.begin("a.zip", s.school(0))
+	school := s.school(0)
+	u := s.begin("a.zip", school)
 	s.proxy.be(way{mute: true})
 	before := runtime.NumGoroutine()
 	send := func() error {
-		return s.clear(s.site.Send(s, webtest.Alpha, admin, "/oppilastiedot/lahetys/"+u+"/0", "application/octet-stream", bytes.NewReader(s.school(0)[:s.svc.Part])))
+		return s.clear(s.site.Send(s, webtest.Alpha, admin, "/oppilastiedot/lahetys/"+u+"/0", "application/octet-stream", bytes.NewReader(school[:s.svc.Part])))
 	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -142,7 +144,6 @@ func TestRequestDeadline(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			slowest = max(slowest, time.Since(began))
-			t.Logf("XX %s", time.Since(began))
 			if !errors.Is(err, errAway) {
 				t.Errorf("not said clearly: %v", err)
 			}

@@ -225,17 +225,21 @@ func (s *Service) DropUpload(ctx context.Context, t tenancy.Tenant, id uuid.UUID
 	return s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return deleteUpload(ctx, tx, u) })
 }
 
-// dropParts deletes what lies in the object store, then its inventory; the upload
-// goes last, so that what was killed in between is swept again.
+// dropParts forgets a package's parts, then deletes them: what the inventory names is
+// there, also when nobody hears that something was deleted. The upload goes last, so
+// that what was killed in between is swept again.
 func (s *Service) dropParts(ctx context.Context, t tenancy.Tenant, u *Upload) error {
 	ks, err := s.Keyset(t)
 	if err != nil {
 		return err
 	}
+	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return objects.Forget(ctx, tx, u.keys()...) })
+	if err != nil {
+		return err
+	}
 	// One may lie there that was never noted.
-	gone, away := objects.For(s.Objects, t.ID, ks).DeleteEach(ctx, u.keys()[:min(u.want(), u.Parts+1)])
-	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return objects.Forget(ctx, tx, gone...) })
-	return errors.Join(away, err)
+	_, err = objects.For(s.Objects, t.ID, ks).DeleteEach(ctx, u.keys()[:min(u.want(), u.Parts+1)])
+	return err
 }
 
 // sweepUploads deletes packages that nobody went on with, a few at a time, and
