@@ -259,7 +259,7 @@ func (d *day) under(w way, breaks int) {
 		d.Logf("%-20s away %-5t %s, idle %s", s.name, s.away, s.took.Round(time.Millisecond), d.idle[s.name].Round(time.Millisecond))
 		d.mu.Unlock()
 	}
-	if err := objects.Reach(background, d.store); breaks == len(d.steps) && away(err) != errAway { //nolint:errorlint // itself
+	if err := objects.Reach(background, d.store); breaks == len(d.steps) && away(err) != errAway {
 		d.Errorf("what the doctor sees: %v", err)
 	}
 	if a := d.site.Get(d, webtest.Alpha, admin, "/readyz"); a.Status != 200 {

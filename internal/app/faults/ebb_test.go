@@ -44,7 +44,7 @@ func TestEvidenceLedger(t *testing.T) {
 		wg.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				// Some files come twice, from two people.
-				if err := keep(fmt.Sprintf("%d-%d", w/2*(i%2)+w*((i+1)%2), i)); err != nil && away(err) != errAway { //nolint:errorlint // itself
+				if err := keep(fmt.Sprintf("%d-%d", w/2*(i%2)+w*((i+1)%2), i)); err != nil && away(err) != errAway {
 					t.Errorf("not said clearly: %v", err)
 				}
 				time.Sleep(5 * time.Millisecond)
@@ -52,7 +52,7 @@ func TestEvidenceLedger(t *testing.T) {
 		})
 	}
 	ways := []way{{}, {refuse: true}, {}, {mute: true}, {}, {lose: true}, {}, {cutUp: 50_000}, {}, {cutDown: 200}, {}, {rate: 8 << 10}}
-	seed := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // no secret
+	seed := rand.New(rand.NewPCG(1, 2))
 	for i, end := 0, time.Now().Add(short(40*time.Second, 4*time.Second)); time.Now().Before(end); i++ {
 		s.proxy.be(ways[i%len(ways)])
 		time.Sleep(time.Duration(200+seed.IntN(400)) * time.Millisecond)
