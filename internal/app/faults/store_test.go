@@ -38,7 +38,7 @@ var background = context.Background()
 
 // hasty is the product's patience, only shorter, and without its pause: each step meets the
 // fault itself.
-var hasty = objects.Patience{Dial: 300 * time.Millisecond, Still: 500 * time.Millisecond, Whole: 1200 * time.Millisecond, Rate: 1 << 20, Pause: time.Millisecond}
+var hasty = objects.Patience{Dial: 300 * time.Millisecond, Still: short(500, 400) * time.Millisecond, Whole: short(1200, 900) * time.Millisecond, Rate: 1 << 20, Pause: time.Millisecond}
 
 // longest is how long a step may take until it is said that it is away: a call's time,
 // and what is beside it, under the race detector and beside other work.
