@@ -111,8 +111,8 @@ properties: setup ## import, undo and import as a delta 2,000 pairs of generated
 	DIGIONE_PROPERTIES=2000 $(GO) test ./internal/app/roster -run TestProperties -count 1 -v -timeout 30m
 
 .PHONY: faults
-faults: setup ## take PostgreSQL away from under readers and writers, and compare what they were told with what is there
-	DIGIONE_FAULTS=full $(GO) test -race ./internal/app/faults -count 1 -v -timeout 6m
+faults: setup ## take PostgreSQL and the object store away from under their users, and compare what they were told with what is there
+	DIGIONE_FAULTS=full $(GO) test -race ./internal/app/faults -count 1 -v -timeout 12m
 
 .PHONY: pooler
 pooler: setup ## reach tenants through PgBouncer: what works, what is refused

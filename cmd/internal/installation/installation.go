@@ -105,6 +105,23 @@ func (in *Installation) open(ctx context.Context) (err error) {
 	return err
 }
 
+// Doctor examines the installation, or one tenant of it, and changes nothing.
+func (in *Installation) Doctor(ctx context.Context, slug string) ([]tenancy.Diagnosis, error) {
+	list, err := in.Operator.Doctor(ctx, slug)
+	if err != nil || slug != "" {
+		return list, err
+	}
+	where := "folder"
+	if in.Settings.ObjectsBucket != "" {
+		where = "bucket " + in.Settings.ObjectsBucket
+	}
+	d := tenancy.Diagnosis{Check: "objects", OK: true, Found: where}
+	if err := objects.Reach(ctx, in.Objects); err != nil {
+		d.OK, d.Found, d.Next = false, err.Error(), "look whether the object store is up; pages that need no file are served meanwhile"
+	}
+	return append(list, d), nil
+}
+
 // Close ends connections and gives the share in an embedded server back.
 func (in *Installation) Close() {
 	if in.db != nil {
@@ -221,7 +238,7 @@ func S3(ctx context.Context, s settings.Settings) (*s3.Client, error) {
 }
 
 func awsConfig(ctx context.Context) (aws.Config, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(objects.Usual.HTTP()))
 	if err != nil {
 		return cfg, fmt.Errorf("read AWS settings: %w", err)
 	}

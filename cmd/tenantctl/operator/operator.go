@@ -70,7 +70,7 @@ func newDoctor(k *kit.Kit) *cobra.Command {
 				slug = args[0]
 			}
 			return k.With(cmd.Context(), func(in *installation.Installation) error {
-				list, err := in.Operator.Doctor(cmd.Context(), slug)
+				list, err := in.Doctor(cmd.Context(), slug)
 				if err != nil {
 					return err
 				}

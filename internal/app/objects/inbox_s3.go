@@ -14,9 +14,13 @@ func (b bucketStore) List(ctx context.Context, dir string, most int) (list []Ent
 	below := dir + "/"
 	pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &below, Delimiter: aws.String("/")})
 	for pages.HasMorePages() && len(list) < most {
-		page, err := pages.NextPage(ctx)
+		var page *s3.ListObjectsV2Output
+		err := b.call(ctx, 0, func(ctx context.Context) (err error) {
+			page, err = pages.NextPage(ctx)
+			return err
+		})
 		if err != nil {
-			return nil, explain(err, b.bucket)
+			return nil, err
 		}
 		for _, o := range page.Contents {
 			name, ok := strings.CutPrefix(aws.ToString(o.Key), below)

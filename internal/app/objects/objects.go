@@ -77,6 +77,9 @@ func Prepare(ctx context.Context, s Store, id tenancy.ID) error {
 	return s.Prepare(ctx, string(id))
 }
 
+// Reach asks whether a store is there and lets this installation in.
+func Reach(ctx context.Context, s Store) error { return s.Prepare(ctx, ".") }
+
 // Erase deletes everything that lies below a tenant's prefixes, its inbox too,
 // recorded or not, and returns how many objects that were.
 func Erase(ctx context.Context, s Store, id tenancy.ID) (int, error) {
@@ -153,7 +156,11 @@ func (f Files) Get(ctx context.Context, key string, want [32]byte) (*os.File, er
 		return nil, err
 	}
 	h := sha256.New()
-	if _, err = io.Copy(io.MultiWriter(tmp, h), plain); err == nil && [32]byte(h.Sum(nil)) != want {
+	_, err = io.Copy(io.MultiWriter(tmp, h), plain)
+	if why := broken(src); why != nil {
+		err = why
+	}
+	if err == nil && [32]byte(h.Sum(nil)) != want {
 		err = fault.New(fault.Conflict, "error.object", "content is not what was stored: want sha256 %s", hex.EncodeToString(want[:]))
 	}
 	if err == nil {
@@ -176,6 +183,17 @@ func (f Files) Delete(ctx context.Context, key string) error {
 		return fmt.Errorf("delete object %s: %w", key, err)
 	}
 	return nil
+}
+
+// DeleteEach removes files, and returns those that are gone, also when one is not to
+// be removed: the inventory forgets these.
+func (f Files) DeleteEach(ctx context.Context, keys []string) (gone []string, err error) {
+	for i, key := range keys {
+		if err := f.Delete(ctx, key); err != nil {
+			return keys[:i], err
+		}
+	}
+	return keys, nil
 }
 
 // Scratch returns a nameless file for plain or sealed content on its way: closing

@@ -44,9 +44,12 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: w.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(says)), Request: r}, nil
 }
 
-func (w *wire) client() *s3.Client {
-	return s3.New(s3.Options{Region: objectstest.Region, BaseEndpoint: aws.String("https://s3.example"), UsePathStyle: true,
-		HTTPClient: &http.Client{Transport: w}, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
+func (w *wire) client() *s3.Client { return w.through(w) }
+
+// through is a client over another wire.
+func (w *wire) through(t http.RoundTripper) *s3.Client {
+	return s3.New(s3.Options{Region: objectstest.Region, BaseEndpoint: aws.String("https://s3.example"), UsePathStyle: true, RetryMaxAttempts: 1,
+		HTTPClient: &http.Client{Transport: t}, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
 }
 
 // TestS3Request: the bucket's KMS key is asked for with every object, and the

@@ -25,6 +25,17 @@ func Record(ctx context.Context, tx tenancy.Write, i Info) error {
 	return nil
 }
 
+const sqlRenew = `update object set created_at = now() where key = @key`
+
+// Renew says that a file is about to be stored anew, if it is in the inventory: what
+// deletes old files finds it young.
+func Renew(ctx context.Context, tx tenancy.Write, key string) error {
+	if _, err := tx.Exec(ctx, sqlRenew, pgx.StrictNamedArgs{"key": key}); err != nil {
+		return fmt.Errorf("renew object %s: %w", key, err)
+	}
+	return nil
+}
+
 const sqlForget = `delete from object where key = any (@keys)`
 
 // Forget takes deleted files out of the tenant's inventory.

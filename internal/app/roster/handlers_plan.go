@@ -36,6 +36,7 @@ type PlanPage struct {
 	Reason    bool // something holds it: a reason is asked
 	Second    bool // another person must approve, and the reader is not one
 	Failure   string
+	Broken    bool   // it can no longer be applied
 	Until     string // the day until which it can be taken back
 	MayUndo   bool
 	Undone    string // id of what it takes back

@@ -46,7 +46,7 @@ func (s *Service) Import(ctx context.Context, t tenancy.Tenant, p Package, o Opt
 		if err := s.foresee(r, t, pkg, p, plan, a); err != nil {
 			return err
 		}
-		if err := s.keep(ctx, tx, t, ks, p, plan); err != nil {
+		if err := s.keepHere(ctx, tx, t, ks, p, plan); err != nil {
 			return err
 		}
 		if err := plan.mayApply(t, a); err != nil {
@@ -70,6 +70,19 @@ func (s *Service) Import(ctx context.Context, t tenancy.Tenant, p Package, o Opt
 		return plan, s.planSpared(ctx, t, plan, a.Who, &p, progress)
 	}
 	return plan, nil
+}
+
+// keepHere stores the package while the import's transaction waits: only now is it known
+// to be worth keeping, and its row must not stand without it.
+func (s *Service) keepHere(ctx context.Context, tx tenancy.Write, t tenancy.Tenant, ks *keys.Keyset, p Package, plan *Plan) error {
+	if err := lockPackages(ctx, tx, true); err != nil {
+		return err
+	}
+	info, err := s.store(ctx, t, ks, p, plan)
+	if err != nil {
+		return err
+	}
+	return s.keep(ctx, tx, t, info, plan)
 }
 
 // finish writes what a run has planned.

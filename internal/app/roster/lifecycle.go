@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"digione/internal/app/fault"
+	"digione/internal/app/objects"
 	"digione/internal/tenancy"
 )
 
@@ -38,11 +39,13 @@ const (
 	failedStopped = "roster.failed.stopped"
 	failedSlow    = "roster.failed.slow"
 	failedFile    = "roster.failed.file"
+	failedAway    = "roster.failed.away"
 	failedOther   = "roster.failed.other"
 )
 
 // failureOf says why something failed; ok is false where it only has to wait or to
-// be said otherwise, and may be tried again as it is.
+// be said otherwise, and may be tried again as it is. Of files that are out of reach
+// people are told all the same.
 func failureOf(err error) (key string, ok bool) {
 	switch fault.Key(err) {
 	case "roster.error.running", "roster.error.applied", "roster.error.stale", "roster.error.closed":
@@ -53,6 +56,8 @@ func failureOf(err error) (key string, ok bool) {
 		return failedFile, true
 	}
 	switch {
+	case errors.As(err, new(*objects.AwayError)):
+		return failedAway, false
 	case errors.Is(err, context.Canceled), errors.As(err, new(*tenancy.BusyError)):
 		return "", false
 	case errors.Is(err, context.DeadlineExceeded):
@@ -72,7 +77,7 @@ func (s *Service) failed(ctx context.Context, t tenancy.Tenant, p *Plan, err err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if ferr := s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return failPlan(ctx, tx, p.ID, key) }); ferr == nil {
+	if ferr := s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return failPlan(ctx, tx, p.ID, key, true) }); ferr == nil {
 		p.State, p.Failure = Failed, key
 	}
 	return err // the plan's mark is a courtesy; what happened is the error

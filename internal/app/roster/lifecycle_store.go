@@ -13,17 +13,28 @@ import (
 )
 
 const sqlFailPlan = `
-update roster_import set state = 'failed', failure = @failure
+update roster_import set state = case when @over then 'failed' else state end, failure = @failure
  where id = @id and seq is null and state in ('planned', 'held')`
 
-// failPlan marks a plan as failed. While an import runs it refuses: that one may
-// yet succeed.
-func failPlan(ctx context.Context, tx tenancy.Write, id, key string) error {
+// failPlan says why a plan could not be applied. When that is over with, it is marked
+// as failed; else it may be applied later. While an import runs it refuses: that one
+// may yet succeed.
+func failPlan(ctx context.Context, tx tenancy.Write, id, key string, over bool) error {
 	if err := lockRoster(ctx, tx); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, sqlFailPlan, pgx.StrictNamedArgs{"id": id, "failure": key}); err != nil {
+	if _, err := tx.Exec(ctx, sqlFailPlan, pgx.StrictNamedArgs{"id": id, "failure": key, "over": over}); err != nil {
 		return fmt.Errorf("mark plan as failed: %w", err)
+	}
+	return nil
+}
+
+const sqlClearFailure = `update roster_import set failure = '' where id = @id and state in ('planned', 'held') and failure <> ''`
+
+// clearFailure takes back what was said of a plan that may be applied: it went well now.
+func clearFailure(ctx context.Context, tx tenancy.Write, id string) error {
+	if _, err := tx.Exec(ctx, sqlClearFailure, pgx.StrictNamedArgs{"id": id}); err != nil {
+		return fmt.Errorf("clear a plan's failure: %w", err)
 	}
 	return nil
 }

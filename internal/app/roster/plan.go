@@ -87,7 +87,11 @@ func (s *Service) Plan(ctx context.Context, t tenancy.Tenant, p Package, o Optio
 	if err != nil {
 		return nil, err
 	}
-	return plan, s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return s.keep(ctx, tx, t, ks, p, plan) }, within)
+	info, err := s.shelve(ctx, t, ks, p, plan)
+	if err != nil {
+		return nil, err
+	}
+	return plan, s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return s.keep(ctx, tx, t, info, plan) }, within)
 }
 
 func (s *Service) newPlan(pkg *oneroster.Package, p Package, o Options, who string) (*Plan, error) {
@@ -97,16 +101,29 @@ func (s *Service) newPlan(pkg *oneroster.Package, p Package, o Options, who stri
 		Holds: []Hold{}, Conflicts: []Conflict{}, Rekeyed: []Rekey{}, Findings: []oneroster.Finding{}}, err
 }
 
-// keep stores the package and the plan.
-func (s *Service) keep(ctx context.Context, tx tenancy.Write, t tenancy.Tenant, ks *keys.Keyset, p Package, plan *Plan) error {
-	plan.Tenant = t.Slug
-	if err := lockPackages(ctx, tx, true); err != nil {
-		return err
-	}
-	info, err := objects.For(s.Objects, t.ID, ks).Put(ctx, plan.objectKey, io.NewSectionReader(p.Content, 0, p.Size))
+// shelve stores the package, outside of any transaction: a store that is slow holds no
+// connection. What lay there already is young from now on, so that it is not pruned
+// before the plan stands.
+func (s *Service) shelve(ctx context.Context, t tenancy.Tenant, ks *keys.Keyset, p Package, plan *Plan) (objects.Info, error) {
+	err := s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
+		if err := lockPackages(ctx, tx, true); err != nil {
+			return err
+		}
+		return objects.Renew(ctx, tx, plan.objectKey)
+	})
 	if err != nil {
-		return err
+		return objects.Info{}, err
 	}
+	return s.store(ctx, t, ks, p, plan)
+}
+
+func (s *Service) store(ctx context.Context, t tenancy.Tenant, ks *keys.Keyset, p Package, plan *Plan) (objects.Info, error) {
+	return objects.For(s.Objects, t.ID, ks).Put(ctx, plan.objectKey, io.NewSectionReader(p.Content, 0, p.Size))
+}
+
+// keep notes the package and the plan.
+func (s *Service) keep(ctx context.Context, tx tenancy.Write, t tenancy.Tenant, info objects.Info, plan *Plan) error {
+	plan.Tenant = t.Slug
 	if err := objects.Record(ctx, tx, info); err != nil {
 		return err
 	}

@@ -177,7 +177,7 @@ func updateHolds(ctx context.Context, tx tenancy.Write, p *Plan) error {
 // committed with them or not at all.
 const sqlBeginImport = `
 update roster_import
-   set seq = @seq, state = 'applied', approved_by = @approved_by, approved_at = @at, reason = @reason
+   set seq = @seq, state = 'applied', failure = '', approved_by = @approved_by, approved_at = @at, reason = @reason
  where id = @id and seq is null and state in ('planned', 'held')`
 
 func beginImport(ctx context.Context, tx tenancy.Write, p *Plan, a Approval) error {
@@ -185,7 +185,7 @@ func beginImport(ctx context.Context, tx tenancy.Write, p *Plan, a Approval) err
 	if a.Approve {
 		by = a.Who
 	}
-	p.ApprovedBy, p.Reason = by, a.Reason
+	p.ApprovedBy, p.Reason, p.Failure = by, a.Reason, ""
 	tag, err := tx.Exec(ctx, sqlBeginImport, pgx.StrictNamedArgs{"id": p.ID, "seq": p.seq, "approved_by": by, "at": time.Now(), "reason": a.Reason})
 	if err != nil {
 		return fmt.Errorf("begin import: %w", err)

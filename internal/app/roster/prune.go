@@ -2,6 +2,7 @@ package roster
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"digione/internal/app/objects"
@@ -67,6 +68,7 @@ func (s *Service) prunePackages(ctx context.Context, t tenancy.Tenant, before ti
 		return 0, err
 	}
 	files := objects.For(s.Objects, t.ID, ks)
+	var away error
 	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
 		if err := lockPackages(ctx, tx, false); err != nil {
 			return err
@@ -75,12 +77,9 @@ func (s *Service) prunePackages(ctx context.Context, t tenancy.Tenant, before ti
 		if n = len(keys); err != nil || dry {
 			return err
 		}
-		for _, key := range keys {
-			if err := files.Delete(ctx, key); err != nil {
-				return err
-			}
-		}
+		keys, away = files.DeleteEach(ctx, keys)
+		n = len(keys)
 		return objects.Forget(ctx, tx, keys...)
 	}, within)
-	return n, err
+	return n, errors.Join(err, away)
 }

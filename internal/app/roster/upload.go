@@ -3,6 +3,7 @@ package roster
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -189,9 +190,27 @@ func (s *Service) PutPart(ctx context.Context, t tenancy.Tenant, id uuid.UUID, n
 func (s *Service) Receive(ctx context.Context, t tenancy.Tenant, name string, size int64, content io.Reader, o Options, who string) (*Upload, error) {
 	u, err := s.BeginUpload(ctx, t, name, size, uuid.NewString(), o, who)
 	for err == nil && u.State == Receiving {
-		u, err = s.PutPart(ctx, t, u.ID, u.Parts, io.LimitReader(content, int64(u.partLength(u.Parts))), who)
+		var next *Upload
+		if next, err = s.PutPart(ctx, t, u.ID, u.Parts, io.LimitReader(content, int64(u.partLength(u.Parts))), who); err == nil {
+			u = next
+		}
+	}
+	if key, _ := failureOf(err); key == failedAway && u != nil {
+		return u, errors.Join(err, s.breakUpload(ctx, t, u, key))
 	}
 	return u, err
+}
+
+// breakUpload says of a package that has not come whole that it never will: it takes
+// nobody's room, and is swept with what came of it.
+func (s *Service) breakUpload(ctx context.Context, t tenancy.Tenant, u *Upload, key string) error {
+	u.State, u.Failure = Broken, key
+	return s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
+		if err := receivedUpload(ctx, tx, u.ID); err != nil {
+			return err
+		}
+		return settleUpload(ctx, tx, u, nil, s.Now())
+	})
 }
 
 // DropUpload deletes a package that is not wanted, with its parts.
@@ -206,20 +225,21 @@ func (s *Service) DropUpload(ctx context.Context, t tenancy.Tenant, id uuid.UUID
 	return s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return deleteUpload(ctx, tx, u) })
 }
 
-// dropParts deletes what lies in the object store, then its inventory; the upload
-// goes last, so that what was killed in between is swept again.
+// dropParts forgets a package's parts, then deletes them: what the inventory names is
+// there, also when nobody hears that something was deleted. The upload goes last, so
+// that what was killed in between is swept again.
 func (s *Service) dropParts(ctx context.Context, t tenancy.Tenant, u *Upload) error {
 	ks, err := s.Keyset(t)
 	if err != nil {
 		return err
 	}
-	files := objects.For(s.Objects, t.ID, ks)
-	for n := range min(u.want(), u.Parts+1) { // one may lie there that was never noted
-		if err := files.Delete(ctx, u.key(n)); err != nil {
-			return err
-		}
+	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return objects.Forget(ctx, tx, u.keys()...) })
+	if err != nil {
+		return err
 	}
-	return s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return objects.Forget(ctx, tx, u.keys()...) })
+	// One may lie there that was never noted.
+	_, err = objects.For(s.Objects, t.ID, ks).DeleteEach(ctx, u.keys()[:min(u.want(), u.Parts+1)])
+	return err
 }
 
 // sweepUploads deletes packages that nobody went on with, a few at a time, and

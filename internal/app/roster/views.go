@@ -234,7 +234,7 @@ func (v viewer) fill(page *PlanPage, t tenancy.Tenant, p *Plan, last int, school
 	page.Open = (p.State == Planned || p.State == Held) && p.baseSeq == last
 	page.Stale = (p.State == Planned || p.State == Held) && p.baseSeq != last
 	if p.Failure != "" {
-		page.Failure = v.l.T(p.Failure)
+		page.Failure, page.Broken = v.l.T(p.Failure), p.State != Planned && p.State != Held
 	}
 	if p.seq == 0 {
 		for _, h := range p.Holds {

@@ -229,12 +229,12 @@ func (d *Desk) check(ctx context.Context, t tenancy.Tenant, id uuid.UUID, say Pr
 	plan, err := d.planUpload(ctx, t, u, say)
 	var findings []oneroster.Finding
 	bad := (*InvalidError)(nil)
-	switch key, ok := failureOf(err); {
+	switch key, _ := failureOf(err); {
 	case err == nil:
 		u.State, u.Plan, u.Failure = Checked, plan.ID, ""
 	case errors.As(err, &bad):
 		u.State, u.Totals, findings = Faulty, bad.Report.Totals, boundFindings(bad.Report.Findings)
-	case ok:
+	case key != "":
 		u.State, u.Failure = Broken, key
 	default:
 		u.State, u.Failure = Broken, failedStopped

@@ -41,8 +41,8 @@ func beatWork(ctx context.Context, tx tenancy.Write, id uuid.UUID, p *progress) 
 
 const sqlEndWork = `update roster_work set state = @state, ended_at = now() where id = @id and state = 'running'`
 
-// endWork closes the record, and marks the plan whose application failed: nobody is
-// there to read an error.
+// endWork closes the record, and marks the plan whose application failed, or for which
+// the files were out of reach: nobody is there to read an error.
 func endWork(ctx context.Context, tx tenancy.Write, w *Work, cause error, at time.Time) error {
 	state := "done"
 	if cause != nil {
@@ -51,17 +51,23 @@ func endWork(ctx context.Context, tx tenancy.Write, w *Work, cause error, at tim
 	if _, err := tx.Exec(ctx, sqlEndWork, pgx.StrictNamedArgs{"id": w.ID, "state": state}); err != nil {
 		return fmt.Errorf("end work: %w", err)
 	}
-	if w.Kind != workApply || cause == nil {
+	if w.Plan == "" {
 		return nil
 	}
+	if cause == nil {
+		return clearFailure(ctx, tx, w.Plan)
+	}
 	key, ok := failureOf(cause)
+	if w.Kind != workApply && key != failedAway {
+		return nil
+	}
 	if errors.Is(cause, context.Canceled) {
 		key, ok = failedStopped, true
 	}
-	if !ok {
+	if key == "" {
 		return nil
 	}
-	return failPlan(ctx, tx, w.Plan, key)
+	return failPlan(ctx, tx, w.Plan, key, ok)
 }
 
 const sqlRunningWork = `
@@ -98,7 +104,7 @@ func reapWork(ctx context.Context, tx tenancy.Write, w *Work, at time.Time) erro
 	case tag.RowsAffected() == 0: // somebody else did
 		return nil
 	case w.Kind == workApply:
-		return failPlan(ctx, tx, w.Plan, failedStopped)
+		return failPlan(ctx, tx, w.Plan, failedStopped, true)
 	case w.Upload != nil:
 		return settleUpload(ctx, tx, &Upload{ID: *w.Upload, State: Broken, Failure: failedStopped}, nil, at)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"digione/internal/app/fault"
 	"digione/internal/app/i18n"
+	"digione/internal/app/objects"
 	"digione/internal/tenancy"
 )
 
@@ -50,6 +51,10 @@ func (r *Router) classify(c *fiber.Ctx, err error) (status int, key string) {
 			return fiber.StatusServiceUnavailable, "error.unsure"
 		}
 		return fiber.StatusServiceUnavailable, "error.lost"
+	}
+	if away := (*objects.AwayError)(nil); errors.As(err, &away) {
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(away.RetryAfter.Seconds()))))
+		return fiber.StatusServiceUnavailable, "error.files"
 	}
 	if errors.Is(err, tenancy.ErrNoCluster) {
 		c.Set(fiber.HeaderRetryAfter, "60")

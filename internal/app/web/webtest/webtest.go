@@ -41,10 +41,13 @@ type Site struct {
 }
 
 // New returns a site with the features that mount adds.
-func New(db *tenancy.DB, mount func(*web.Router)) *Site {
+func New(db *tenancy.DB, mount func(*web.Router)) *Site { return Within(db, 0, mount) }
+
+// Within is New with a deadline of requests, 0 being the usual one.
+func Within(db *tenancy.DB, timeout time.Duration, mount func(*web.Router)) *Site {
 	r := web.New(web.Config{
 		Tenants: db, Sessions: sessions{db}, Now: func() time.Time { return Now },
-		Log: slog.New(slog.DiscardHandler),
+		Log: slog.New(slog.DiscardHandler), Timeout: timeout,
 	})
 	mount(r)
 	return &Site{r}
@@ -71,6 +74,7 @@ type Answer struct {
 	Status   int
 	Body     string
 	Location string
+	Wait     string // Retry-After
 }
 
 // Doc parses the page and asserts that it is sound.
@@ -123,5 +127,5 @@ func (s *Site) send(t testing.TB, rq *http.Request, host string, as uuid.UUID, h
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Answer{res.StatusCode, string(b), res.Header.Get("Location")}
+	return Answer{res.StatusCode, string(b), res.Header.Get("Location"), res.Header.Get("Retry-After")}
 }
