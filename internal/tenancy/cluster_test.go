@@ -14,6 +14,7 @@ import (
 
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/dbtest"
+	"digione/internal/tenancy/wiretest"
 	"digione/internal/tenancy/keys"
 	"digione/internal/tenancy/transfer"
 )
@@ -136,7 +137,7 @@ func TestCluster(t *testing.T) {
 	certified(t, e.Operator)
 	sound(t, e.Operator)
 	if got := everything(t, e.DSN); got != others {
-		t.Errorf("other tenants changed:\n%s", differ(others, got))
+		t.Errorf("other tenants changed:\n%s", dbtest.Differ(others, got))
 	}
 }
 
@@ -200,14 +201,12 @@ func TestClusterMigrates(t *testing.T) {
 	}
 	seen := 0
 	for cut, done := 1, false; !done; cut++ {
-		w, dsn := newWire(t, e.DSN, cut, cut%2 == 0)
-		victim := operator(t, dsn, func(c *tenancy.OperatorConfig) { c.Migrations, c.Resolve = files, w.resolve(t) })
+		w := wiretest.New(t, cut, wiretest.Killed(cut%2 == 0), wiretest.Changes)
+		victim := operator(t, w.Through(t, e.DSN), func(c *tenancy.OperatorConfig) { c.Migrations, c.Resolve = files, w.Resolve(t) })
 		_, _ = victim.Migrate(ctx, tenancy.MigrateOptions{Parallel: 1})
-		w.mu.Lock()
-		done = !w.dead
-		seen = max(seen, len(w.seen))
-		w.mu.Unlock()
-		w.kill()
+		done = !w.Struck()
+		seen = max(seen, len(w.Seen()))
+		w.Kill()
 		victim.Close()
 	}
 	if seen < 5 {

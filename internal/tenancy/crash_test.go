@@ -14,6 +14,7 @@ import (
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/dbtest"
 	"digione/internal/tenancy/keys"
+	"digione/internal/tenancy/wiretest"
 )
 
 // TestProvisionCrashMatrix kills a provisioning before and after each statement
@@ -39,7 +40,7 @@ func TestProvisionCrashMatrix(t *testing.T) {
 				slug := fmt.Sprintf("k%03d%v", p.cut, p.after)[:5]
 				got, _ := finishedTenant(t, e, slug, p.cut, p.after)
 				if got != want {
-					t.Errorf("killed at %q (after it: %v), compared with an uninterrupted one:\n%s", seen[p.cut-1], p.after, differ(want, got))
+					t.Errorf("killed at %q (after it: %v), compared with an uninterrupted one:\n%s", seen[p.cut-1], p.after, dbtest.Differ(want, got))
 				}
 			}
 		})
@@ -51,7 +52,7 @@ func TestProvisionCrashMatrix(t *testing.T) {
 	close(points)
 	wg.Wait()
 	if got := everything(t, e.DSN); got != others {
-		t.Errorf("other tenants changed:\n%s", differ(others, got))
+		t.Errorf("other tenants changed:\n%s", dbtest.Differ(others, got))
 	}
 	isolated(t, e.Operator)
 	if got := line(t, e.DSN, "select coalesce(string_agg(rolname, ' '), '') from pg_roles where rolname like 'c\\_%\\_' || (select oid from pg_database where datname = current_database()) and rolname not in (select login_role from control.cell)"); got != "" {
@@ -66,8 +67,8 @@ func finishedTenant(t *testing.T, e *dbtest.Env, slug string, cut int, after boo
 	s := private(slug, "all")
 	s.NameFi = "Koulut"
 	s.Cell = "own-" + slug
-	w, dsn := newWire(t, e.DSN, cut, after)
-	cfg := dbtest.OperatorConfig(dsn)
+	w := wiretest.New(t, cut, wiretest.Killed(after), wiretest.Changes)
+	cfg := dbtest.OperatorConfig(w.Through(t, e.DSN))
 	victim, err := tenancy.OpenOperator(ctx, cfg)
 	if err != nil {
 		t.Error(err)
@@ -75,10 +76,8 @@ func finishedTenant(t *testing.T, e *dbtest.Env, slug string, cut int, after boo
 	}
 	defer victim.Close()
 	_, err = victim.Provision(ctx, s, nil)
-	w.mu.Lock()
-	seen, dead := w.seen, w.dead
-	w.mu.Unlock()
-	w.kill()
+	seen, dead := w.Seen(), w.Struck()
+	w.Kill()
 	if cut > 0 {
 		if last := seen[len(seen)-1]; dead == (err == nil) && !strings.Contains(last, "advisory_unlock") {
 			t.Errorf("%s: killed at %q: %v, error %v", slug, last, dead, err)
@@ -165,23 +164,6 @@ func stateOf(t *testing.T, e *dbtest.Env, slug string) string {
 	  select left(rolname, 2) as rolname, rolsuper, rolinherit, rolcanlogin, rolbypassrls, rolcreaterole, rolconfig from pg_roles where rolname = $1 or rolname = (select login_role from control.cell where name = $2)) r`, tn.Role, tn.Cell))
 	b.WriteString("\n" + grants(t, e.DSN, tn) + "\n" + shapeOf(t, e.DSN, tn.Schema))
 	return strings.ReplaceAll(b.String(), slug, "SLUG")
-}
-
-// differ shows the lines that only one of two texts has.
-func differ(a, b string) string {
-	was, is := strings.Split(a, "\n"), strings.Split(b, "\n")
-	var out []string
-	for _, l := range was {
-		if !slices.Contains(is, l) {
-			out = append(out, "- "+l)
-		}
-	}
-	for _, l := range is {
-		if !slices.Contains(was, l) {
-			out = append(out, "+ "+l)
-		}
-	}
-	return strings.Join(out, "\n")
 }
 
 // everything is a digest of the twins: their catalogue rows, hosts and steps, and
