@@ -14,9 +14,9 @@ import (
 
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/dbtest"
-	"digione/internal/tenancy/wiretest"
 	"digione/internal/tenancy/keys"
 	"digione/internal/tenancy/transfer"
+	"digione/internal/tenancy/wiretest"
 )
 
 // mover moves whole tenants that have no objects.

@@ -54,7 +54,7 @@ func Crash(t *testing.T, bench func(t *testing.T) Run) {
 						next.Unlock()
 					}
 					if got != want || t.Failed() {
-						t.Fatalf("%s effect %d, %.200q; compared with an undisturbed run:\n%s\n%s", p.mode, p.at, seen[p.at-1], dbtest.Differ(want, got), strings.Join(w.Seen(), "\n"))
+						t.Fatalf("%s effect %d, %.200q; compared with an undisturbed run:\n%s", p.mode, p.at, seen[p.at-1], dbtest.Differ(want, got))
 					}
 				}
 			})
