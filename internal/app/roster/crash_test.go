@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -40,7 +41,7 @@ func newYard(t *testing.T, prepare func(y *yard)) *yard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	y.svc.Objects, y.svc.Now = store, clock()
+	y.svc.Objects, y.svc.Now = store, clock(now)
 	y.load(made(t, tiny, 0, 0), roster.Options{}, roster.Approval{Initial: true})
 	prepare(y)
 	if err := os.CopyFS(y.aside, os.DirFS(y.dir)); err != nil {
@@ -53,10 +54,10 @@ func newYard(t *testing.T, prepare func(y *yard)) *yard {
 // tiny is how many learners a roster has that is brought in hundreds of times.
 const tiny = 12
 
-// clock goes on by a second a look, from the same moment in each program.
-func clock() func() time.Time {
+// clock goes on by a second a look.
+func clock(from time.Time) func() time.Time {
 	var n atomic.Int64
-	return func() time.Time { return now.Add(time.Duration(n.Add(1)) * time.Second) }
+	return func() time.Time { return from.Add(time.Duration(n.Add(1)) * time.Second) }
 }
 
 // program is one that runs: what it does goes through the wire, if there is one.
@@ -90,7 +91,7 @@ func (y *yard) begin(w *wiretest.Wire) *program {
 }
 
 func (y *yard) program(db *tenancy.DB, store objects.Store) *program {
-	svc := &roster.Service{DB: db, Objects: store, Keyset: y.svc.Keyset, Now: clock(), Part: 1 << 13}
+	svc := &roster.Service{DB: db, Objects: store, Keyset: y.svc.Keyset, Now: clock(now.Add(time.Hour)), Part: 1 << 13}
 	p := &program{Desk: roster.NewDesk(svc, slog.New(slog.DiscardHandler))}
 	p.Beat = time.Hour
 	p.ctx, p.stop = context.WithCancel(ctx)
@@ -135,7 +136,7 @@ func (y *yard) state() string {
 	}
 	err := fs.WalkDir(os.DirFS(y.dir), ".", func(p string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
-			b.WriteString("\nfile " + p)
+			b.WriteString("\nfile " + stamp.ReplaceAllString(p, "TIME"))
 		}
 		return err
 	})
@@ -147,6 +148,9 @@ func (y *yard) state() string {
 	}
 	return b.String()
 }
+
+// stamp is what the name of a delivery that was put aside begins with.
+var stamp = regexp.MustCompile(`\d{8}-\d{6}-[0-9a-f]{8}`)
 
 // insist does something until it is done, as somebody would who reads what the page
 // says. What was shown to be under way is waited for.

@@ -18,8 +18,8 @@ import (
 type Run func(w *Wire) (state string)
 
 // Crash runs a command undisturbed, and then once for each of its effects and modes
-// (a few of them unless DIGIONE_CRASH is full), and compares the ends. Each call of
-// bench makes a place for one run at a time.
+// (a few of them unless DIGIONE_CRASH is full, as in make crashes), and compares the
+// ends. Each call of bench makes a place for one run at a time.
 func Crash(t *testing.T, bench func(t *testing.T) Run) {
 	t.Helper()
 	w := New(t, 0, Before, All).Hold()
@@ -71,17 +71,19 @@ type point struct {
 	mode Mode
 }
 
-// chosen are the effects and modes to try: all, or every commit by every mode and some
-// of the others, spread evenly, by one mode each.
+// chosen are the effects and modes to try: all, or a kill after every commit and one
+// more mode at it, and some of the others, spread evenly, by one mode each.
 func chosen(seen []string, full bool) (list []point) {
 	step := max(1, len(seen)/sample)
 	for i, what := range seen {
 		at := i + 1
 		switch {
-		case full || strings.HasSuffix(strings.ToLower(what), "commit"):
+		case full:
 			for _, m := range Modes {
 				list = append(list, point{at, m})
 			}
+		case strings.HasSuffix(what, "commit"):
+			list = append(list, point{at, After}, point{at, []Mode{Unheard, Before, Cancel}[at%3]})
 		case at%step == 0:
 			list = append(list, point{at, Modes[at/step%len(Modes)]})
 		}
@@ -90,4 +92,4 @@ func chosen(seen []string, full bool) (list []point) {
 }
 
 // sample is how many effects that are no commits make test tries of each command.
-const sample = 12
+const sample = 8
