@@ -201,12 +201,16 @@ func TestClusterMigrates(t *testing.T) {
 	}
 	seen := 0
 	for cut, done := 1, false; !done; cut++ {
-		w := wiretest.New(t, cut, wiretest.Killed(cut%2 == 0), wiretest.Changes)
+		w := wiretest.New(t, cut, wiretest.Modes[cut%len(wiretest.Modes)], wiretest.Changes)
+		run, cancel := context.WithCancel(ctx)
+		w.Cancel = cancel
 		victim := operator(t, w.Through(t, e.DSN), func(c *tenancy.OperatorConfig) { c.Migrations, c.Resolve = files, w.Resolve(t) })
-		_, _ = victim.Migrate(ctx, tenancy.MigrateOptions{Parallel: 1})
+		_, _ = victim.Migrate(run, tenancy.MigrateOptions{Parallel: 1})
+		cancel()
 		done = !w.Struck()
 		seen = max(seen, len(w.Seen()))
 		w.Kill()
+		w.Gone(t, e.DSN)
 		victim.Close()
 	}
 	if seen < 5 {
