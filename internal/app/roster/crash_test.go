@@ -54,6 +54,9 @@ func newYard(t *testing.T, prepare func(y *yard)) *yard {
 // tiny is how many learners a roster has that is brought in hundreds of times.
 const tiny = 12
 
+// night is a package that adds, changes and removes.
+func night(t testing.TB) []byte { return made(t, tiny, 0.5, 2) }
+
 // clock goes on by a second a look.
 func clock(from time.Time) func() time.Time {
 	var n atomic.Int64
@@ -184,7 +187,10 @@ func TestCrashApply(t *testing.T) {
 	t.Parallel()
 	wiretest.Crash(t, func(t *testing.T) wiretest.Run {
 		var plan *roster.Plan
-		y := newYard(t, func(y *yard) { plan = y.planOf(made(t, tiny, 0.3, 1)) })
+		y := newYard(t, func(y *yard) { plan = y.planOf(night(t)) })
+		if c := total(plan); c.Insert == 0 || c.Update == 0 || c.Remove == 0 {
+			t.Fatalf("a night of %+v", c)
+		}
 		return func(w *wiretest.Wire) string {
 			p := y.begin(w)
 			w.Start()
@@ -226,7 +232,7 @@ func TestCrashRollback(t *testing.T) {
 	wiretest.Crash(t, func(t *testing.T) wiretest.Run {
 		var done *roster.Plan
 		y := newYard(t, func(y *yard) {
-			done = y.load(made(t, tiny, 0.3, 1), roster.Options{}, roster.Approval{Approve: true, Reason: "yö"})
+			done = y.load(night(t), roster.Options{}, roster.Approval{Approve: true, Reason: "yö"})
 		})
 		return func(w *wiretest.Wire) string {
 			p := y.begin(w)
@@ -251,7 +257,7 @@ func TestCrashUpload(t *testing.T) {
 	t.Parallel()
 	wiretest.Crash(t, func(t *testing.T) wiretest.Run {
 		y := newYard(t, func(*yard) {})
-		s := &sender{yard: y, content: made(t, tiny, 0.3, 1)}
+		s := &sender{yard: y, content: night(t)}
 		return func(w *wiretest.Wire) string {
 			p := y.begin(w)
 			s.id = nil

@@ -21,7 +21,7 @@ func TestCrashPublish(t *testing.T) {
 		var pub *roster.Publication
 		y := newYard(t, func(y *yard) {
 			y.tenant.Settings.Roster.Inserts, y.tenant.Settings.Roster.Floor = 0.00001, 1 // every school waits
-			pub = y.scheduled(made(t, tiny, 0.3, 1))
+			pub = y.scheduled(night(t))
 			school := ""
 			for _, p := range pub.Parts {
 				if p.State == roster.PartHeld && p.School != "" {
@@ -55,7 +55,7 @@ func TestCrashInbox(t *testing.T) {
 	wiretest.Crash(t, func(t *testing.T) wiretest.Run {
 		y := newYard(t, func(y *yard) {
 			y.tenant.Settings.Roster.Floor = 1000
-			deliver(t, y.dir, dbtest.Alpha, "yo.zip", made(t, tiny, 0.3, 1))
+			deliver(t, y.dir, dbtest.Alpha, "yo.zip", night(t))
 			deliver(t, y.dir, dbtest.Alpha, "yo.zip.ready", nil)
 		})
 		return func(w *wiretest.Wire) string {
@@ -83,7 +83,7 @@ func TestCrashLetter(t *testing.T) {
 		y := newYard(t, func(y *yard) {
 			y.tenant.Settings.Joining.Contacts = []tenancy.Contact{{Name: "Maija", Email: "maija@alfala.example"}}
 			y.tenant.Settings.Roster.Updates, y.tenant.Settings.Roster.Floor = 0.00001, 1
-			deliver(t, y.dir, dbtest.Alpha, "yo.zip", made(t, tiny, 0.3, 1))
+			deliver(t, y.dir, dbtest.Alpha, "yo.zip", night(t))
 			deliver(t, y.dir, dbtest.Alpha, "yo.zip.ready", nil)
 			if got := y.rounds(2); len(got) != 1 || got[0].State != roster.HeldDelivery {
 				t.Fatalf("%+v", got)
