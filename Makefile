@@ -110,6 +110,10 @@ fuzz: ## give every parser odd input, FUZZTIME each (20s); what breaks one is ke
 properties: setup ## import, undo and import as a delta 2,000 pairs of generated rosters, on a database
 	DIGIONE_PROPERTIES=2000 $(GO) test ./internal/app/roster -run TestProperties -count 1 -v -timeout 30m
 
+.PHONY: crashes
+crashes: setup ## die at every step of sign-ins, uploads, imports, rollbacks, publications and provisioning, go on, and compare; a part of it is in make test
+	DIGIONE_CRASH=full $(GO) test ./internal/app/roster ./internal/app/identity ./internal/tenancy -run 'TestCrash|TestProvisionCrashMatrix' -count 1 -v -timeout 15m
+
 .PHONY: faults
 faults: setup ## take PostgreSQL and the object store away from under their users, and compare what they were told with what is there
 	DIGIONE_FAULTS=full $(GO) test -race ./internal/app/faults -count 1 -v -timeout 12m

@@ -25,7 +25,7 @@ var layers = map[string]int{
 const features = 35
 
 // forTests are the folders of helpers that only tests import.
-var forTests = []string{"webtest", "htmlcheck", "peopletest", "identitytest", "rostertest", "objectstest", "dbtest"}
+var forTests = []string{"webtest", "htmlcheck", "peopletest", "identitytest", "rostertest", "objectstest", "dbtest", "wiretest"}
 
 // mayImport: an import that begins with key is for these files only.
 var mayImport = map[string]func(file string) bool{

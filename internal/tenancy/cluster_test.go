@@ -16,6 +16,7 @@ import (
 	"digione/internal/tenancy/dbtest"
 	"digione/internal/tenancy/keys"
 	"digione/internal/tenancy/transfer"
+	"digione/internal/tenancy/wiretest"
 )
 
 // mover moves whole tenants that have no objects.
@@ -136,7 +137,7 @@ func TestCluster(t *testing.T) {
 	certified(t, e.Operator)
 	sound(t, e.Operator)
 	if got := everything(t, e.DSN); got != others {
-		t.Errorf("other tenants changed:\n%s", differ(others, got))
+		t.Errorf("other tenants changed:\n%s", dbtest.Differ(others, got))
 	}
 }
 
@@ -200,14 +201,16 @@ func TestClusterMigrates(t *testing.T) {
 	}
 	seen := 0
 	for cut, done := 1, false; !done; cut++ {
-		w, dsn := newWire(t, e.DSN, cut, cut%2 == 0)
-		victim := operator(t, dsn, func(c *tenancy.OperatorConfig) { c.Migrations, c.Resolve = files, w.resolve(t) })
-		_, _ = victim.Migrate(ctx, tenancy.MigrateOptions{Parallel: 1})
-		w.mu.Lock()
-		done = !w.dead
-		seen = max(seen, len(w.seen))
-		w.mu.Unlock()
-		w.kill()
+		w := wiretest.New(t, cut, wiretest.Modes[cut%len(wiretest.Modes)], wiretest.Changes)
+		run, cancel := context.WithCancel(ctx)
+		w.Cancel = cancel
+		victim := operator(t, w.Through(t, e.DSN), func(c *tenancy.OperatorConfig) { c.Migrations, c.Resolve = files, w.Resolve(t) })
+		_, _ = victim.Migrate(run, tenancy.MigrateOptions{Parallel: 1})
+		cancel()
+		done = !w.Struck()
+		seen = max(seen, len(w.Seen()))
+		w.Kill()
+		w.Gone(t, e.DSN)
 		victim.Close()
 	}
 	if seen < 5 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -14,44 +15,52 @@ import (
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/dbtest"
 	"digione/internal/tenancy/keys"
+	"digione/internal/tenancy/wiretest"
 )
 
 // TestProvisionCrashMatrix kills a provisioning before and after each statement
-// that has an effect, looks at what is there, runs it again, and compares the end
-// with that of an uninterrupted one.
+// that has an effect, cancels it there or loses the answer (at some of them, at all in
+// make crashes), looks at what is there, runs it again, and compares the end with that
+// of an uninterrupted one.
 func TestProvisionCrashMatrix(t *testing.T) {
 	t.Parallel()
 	e := dbtest.New(t)
 	others := everything(t, e.DSN)
-	want, seen := finishedTenant(t, e, "whole", 0, false)
+	want, seen := finishedTenant(t, e, "whole", 0, wiretest.Before)
 	if len(seen) < 40 {
 		t.Fatalf("only %d statements were seen: %q", len(seen), seen)
 	}
 	type point struct {
-		cut   int
-		after bool
+		cut  int
+		mode wiretest.Mode
 	}
 	points := make(chan point)
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
 			for p := range points {
-				slug := fmt.Sprintf("k%03d%v", p.cut, p.after)[:5]
-				got, _ := finishedTenant(t, e, slug, p.cut, p.after)
+				slug := fmt.Sprintf("k%03d%d", p.cut, p.mode)
+				got, _ := finishedTenant(t, e, slug, p.cut, p.mode)
 				if got != want {
-					t.Errorf("killed at %q (after it: %v), compared with an uninterrupted one:\n%s", seen[p.cut-1], p.after, differ(want, got))
+					t.Errorf("%s %q, compared with an uninterrupted one:\n%s", p.mode, seen[p.cut-1], dbtest.Differ(want, got))
 				}
 			}
 		})
 	}
+	full, runs := os.Getenv("DIGIONE_CRASH") == "full", 0
 	for cut := range seen {
-		points <- point{cut + 1, false}
-		points <- point{cut + 1, true}
+		for _, m := range wiretest.Modes {
+			if full || m == wiretest.Before || m == wiretest.After || cut%8 == int(m) {
+				runs++
+				points <- point{cut + 1, m}
+			}
+		}
 	}
 	close(points)
 	wg.Wait()
+	t.Logf("%d effects, %d runs", len(seen), runs)
 	if got := everything(t, e.DSN); got != others {
-		t.Errorf("other tenants changed:\n%s", differ(others, got))
+		t.Errorf("other tenants changed:\n%s", dbtest.Differ(others, got))
 	}
 	isolated(t, e.Operator)
 	if got := line(t, e.DSN, "select coalesce(string_agg(rolname, ' '), '') from pg_roles where rolname like 'c\\_%\\_' || (select oid from pg_database where datname = current_database()) and rolname not in (select login_role from control.cell)"); got != "" {
@@ -61,29 +70,34 @@ func TestProvisionCrashMatrix(t *testing.T) {
 
 // finishedTenant provisions a tenant with a cell of its own through a wire that
 // is cut at a statement, then again without, and returns what is there then.
-func finishedTenant(t *testing.T, e *dbtest.Env, slug string, cut int, after bool) (state string, seen []string) {
+func finishedTenant(t *testing.T, e *dbtest.Env, slug string, cut int, mode wiretest.Mode) (state string, seen []string) {
 	ctx := context.Background()
+	run, cancel := context.WithCancel(ctx)
+	defer cancel()
 	s := private(slug, "all")
 	s.NameFi = "Koulut"
 	s.Cell = "own-" + slug
-	w, dsn := newWire(t, e.DSN, cut, after)
-	cfg := dbtest.OperatorConfig(dsn)
+	w := wiretest.New(t, cut, mode, wiretest.Changes)
+	w.Cancel = cancel
+	cfg := dbtest.OperatorConfig(w.Through(t, e.DSN))
 	victim, err := tenancy.OpenOperator(ctx, cfg)
 	if err != nil {
 		t.Error(err)
 		return "", nil
 	}
 	defer victim.Close()
-	_, err = victim.Provision(ctx, s, nil)
-	w.mu.Lock()
-	seen, dead := w.seen, w.dead
-	w.mu.Unlock()
-	w.kill()
+	_, err = victim.Provision(run, s, nil)
+	seen, struck := w.Seen(), w.Struck()
+	w.Kill()
+	w.Gone(t, e.DSN)
 	if cut > 0 {
-		if last := seen[len(seen)-1]; dead == (err == nil) && !strings.Contains(last, "advisory_unlock") {
-			t.Errorf("%s: killed at %q: %v, error %v", slug, last, dead, err)
+		key := keyset(t, e, slug)
+		if last := seen[len(seen)-1]; mode == wiretest.Before || mode == wiretest.After {
+			if struck == (err == nil) && !strings.Contains(last, "advisory_unlock") {
+				t.Errorf("%s: killed at %q: %v, error %v", slug, last, struck, err)
+			}
+			halfMade(t, e, slug, seen, mode == wiretest.After)
 		}
-		key := halfMade(t, e, slug, seen, after)
 		if _, err := e.Operator.Provision(ctx, s, nil); err != nil {
 			t.Errorf("%s: run again after a kill at %q: %v", slug, seen[len(seen)-1], err)
 			return "", seen
@@ -104,12 +118,12 @@ func keyset(t *testing.T, e *dbtest.Env, slug string) []byte {
 }
 
 // halfMade checks that a tenant whose provisioning was killed is not routable and
-// that the doctor says so. It returns the keyset that is there.
-func halfMade(t *testing.T, e *dbtest.Env, slug string, seen []string, after bool) []byte {
+// that the doctor says so.
+func halfMade(t *testing.T, e *dbtest.Env, slug string, seen []string, after bool) {
 	ctx := context.Background()
 	tn, err := e.Operator.Find(ctx, slug)
 	if err != nil {
-		return nil // not begun
+		return // not begun
 	}
 	last := seen[len(seen)-1]
 	opened := slices.IndexFunc(seen, func(sql string) bool { return strings.Contains(sql, "set state = 'active'") })
@@ -118,13 +132,12 @@ func halfMade(t *testing.T, e *dbtest.Env, slug string, seen []string, after boo
 		t.Errorf("%s is %s after a kill at %q", slug, tn.State, last)
 	}
 	if routed {
-		return tn.WrappedKeyset()
+		return
 	}
 	list, err := e.Operator.Doctor(ctx, slug)
 	if err != nil || len(list) != 1 || list[0].OK || list[0].Found == "" || list[0].Next != "run: tenantctl tenant create "+slug {
 		t.Errorf("doctor of %s, killed at %q: %+v, %v", slug, last, list, err)
 	}
-	return tn.WrappedKeyset()
 }
 
 // stateOf tells everything about a tenant in words that are the same for every tenant.
@@ -165,23 +178,6 @@ func stateOf(t *testing.T, e *dbtest.Env, slug string) string {
 	  select left(rolname, 2) as rolname, rolsuper, rolinherit, rolcanlogin, rolbypassrls, rolcreaterole, rolconfig from pg_roles where rolname = $1 or rolname = (select login_role from control.cell where name = $2)) r`, tn.Role, tn.Cell))
 	b.WriteString("\n" + grants(t, e.DSN, tn) + "\n" + shapeOf(t, e.DSN, tn.Schema))
 	return strings.ReplaceAll(b.String(), slug, "SLUG")
-}
-
-// differ shows the lines that only one of two texts has.
-func differ(a, b string) string {
-	was, is := strings.Split(a, "\n"), strings.Split(b, "\n")
-	var out []string
-	for _, l := range was {
-		if !slices.Contains(is, l) {
-			out = append(out, "- "+l)
-		}
-	}
-	for _, l := range is {
-		if !slices.Contains(was, l) {
-			out = append(out, "+ "+l)
-		}
-	}
-	return strings.Join(out, "\n")
 }
 
 // everything is a digest of the twins: their catalogue rows, hosts and steps, and

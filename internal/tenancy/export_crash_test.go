@@ -10,6 +10,7 @@ import (
 
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/dbtest"
+	"digione/internal/tenancy/wiretest"
 )
 
 // TestExportCrashMatrix kills an export before and after each statement, from
@@ -42,19 +43,17 @@ func TestExportCrashMatrix(t *testing.T) {
 				if err := os.WriteFile(file, []byte("older"), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				w, through := newWire(t, e.DSN, cut, after)
-				cfg := dbtest.OperatorConfig(through)
-				cfg.Resolve = w.resolve(t)
+				w := wiretest.New(t, cut, wiretest.Killed(after), wiretest.Changes)
+				cfg := dbtest.OperatorConfig(w.Through(t, e.DSN))
+				cfg.Resolve = w.Resolve(t)
 				victim, err := tenancy.OpenOperator(ctx, cfg)
 				if err != nil {
 					t.Fatal(err)
 				}
 				_, _, err = moverOf(victim).ExportFile(ctx, tn, file)
-				w.mu.Lock()
-				done = !w.dead
-				last := w.seen[min(cut, len(w.seen))-1]
-				w.mu.Unlock()
-				w.kill()
+				done = !w.Struck()
+				last := w.Seen()[min(cut, len(w.Seen()))-1]
+				w.Kill()
 				victim.Close()
 				state := fmt.Sprintf("%s, killed at %.60q (after it: %v)", cluster, last, after)
 				left, rerr := os.ReadDir(dir)
@@ -77,10 +76,10 @@ func TestExportCrashMatrix(t *testing.T) {
 			t.Errorf("only %d kills", kills)
 		}
 		if got := settled(t, dsn, tn); got != was {
-			t.Errorf("the tenant changed:\n%s", differ(was, got))
+			t.Errorf("the tenant changed:\n%s", dbtest.Differ(was, got))
 		}
 	}
 	if got := everything(t, e.DSN); got != others {
-		t.Errorf("other tenants changed:\n%s", differ(others, got))
+		t.Errorf("other tenants changed:\n%s", dbtest.Differ(others, got))
 	}
 }

@@ -141,7 +141,7 @@ func TestMigratorLosesItsConnection(t *testing.T) {
 	want := shapeOf(t, e.DSN, "t_alpha")
 	for _, tn := range e.DB.Tenants() {
 		if got := shapeOf(t, e.DSN, tn.Schema); got != want {
-			t.Errorf("%s differs from alpha:\n%s", tn.Slug, differ(want, got))
+			t.Errorf("%s differs from alpha:\n%s", tn.Slug, dbtest.Differ(want, got))
 		}
 	}
 	served(t, e.DB)

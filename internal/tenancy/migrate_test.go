@@ -75,10 +75,10 @@ func TestMigrateFleet(t *testing.T) {
 	made := provision(t, o, private("eta", "all"))
 	alpha, _ := e.DB.BySlug("alpha")
 	if a, b := shapeOf(t, e.DSN, alpha.Schema), shapeOf(t, e.DSN, made.Schema); a != b {
-		t.Errorf("migrated and new tenants differ:\n%s", differ(a, b))
+		t.Errorf("migrated and new tenants differ:\n%s", dbtest.Differ(a, b))
 	}
 	if a, b := grants(t, e.DSN, alpha), grants(t, e.DSN, made); a != b {
-		t.Errorf("grants of migrated and new tenants differ:\n%s", differ(a, b))
+		t.Errorf("grants of migrated and new tenants differ:\n%s", dbtest.Differ(a, b))
 	}
 }
 
@@ -278,7 +278,7 @@ func TestMigrationOutsideOfATransaction(t *testing.T) {
 	}
 	for _, tn := range e.DB.Tenants() {
 		if got := shapeOf(t, e.DSN, tn.Schema); got != want {
-			t.Errorf("%s differs from alpha:\n%s", tn.Slug, differ(want, got))
+			t.Errorf("%s differs from alpha:\n%s", tn.Slug, dbtest.Differ(want, got))
 		}
 		if v := versions(t, o)[tn.Slug]; v != nextVersion+2 {
 			t.Errorf("%s is on %d", tn.Slug, v)

@@ -8,6 +8,7 @@ import (
 
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/dbtest"
+	"digione/internal/tenancy/wiretest"
 )
 
 // TestMoveCrashMatrix kills a move before and after each statement that has an
@@ -34,17 +35,15 @@ func TestMoveCrashMatrix(t *testing.T) {
 			if tn.Cell == to {
 				to = cells[1]
 			}
-			w, dsn := newWire(t, e.DSN, cut, after)
-			victim, err := tenancy.OpenOperator(ctx, dbtest.OperatorConfig(dsn))
+			w := wiretest.New(t, cut, wiretest.Killed(after), wiretest.Changes)
+			victim, err := tenancy.OpenOperator(ctx, dbtest.OperatorConfig(w.Through(t, e.DSN)))
 			if err != nil {
 				t.Fatal(err)
 			}
 			_, _ = victim.Move(ctx, tn, to, nil) // killed, or the last round
-			w.mu.Lock()
-			done = !w.dead
-			last := w.seen[len(w.seen)-1]
-			w.mu.Unlock()
-			w.kill()
+			done = !w.Struck()
+			last := w.Seen()[len(w.Seen())-1]
+			w.Kill()
 			victim.Close()
 			if err := e.DB.Refresh(ctx); err != nil {
 				t.Fatal(err)
@@ -67,7 +66,7 @@ func TestMoveCrashMatrix(t *testing.T) {
 		}
 	}
 	if got := everything(t, e.DSN); got != others {
-		t.Errorf("other tenants changed:\n%s", differ(others, got))
+		t.Errorf("other tenants changed:\n%s", dbtest.Differ(others, got))
 	}
 	isolated(t, e.Operator)
 }

@@ -342,7 +342,7 @@ func (o *Operator) record(ctx context.Context, id ID, process, name string, run 
 	if err != nil {
 		outcome, detail = "failed", err.Error()
 	}
-	_, werr := o.pool.Exec(context.WithoutCancel(ctx), "update control.step set finished_at = $2, outcome = $3, detail = $4 where id = $1"+swiftly,
+	_, werr := o.pool.Exec(context.WithoutCancel(ctx), "update control.step set finished_at = $2, outcome = $3, detail = $4 where id = $1 and outcome is null"+swiftly,
 		step, time.Now(), outcome, detail)
 	return errors.Join(err, werr)
 }

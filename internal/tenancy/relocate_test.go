@@ -13,6 +13,7 @@ import (
 
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/dbtest"
+	"digione/internal/tenancy/wiretest"
 	"digione/schemas"
 )
 
@@ -92,7 +93,7 @@ func TestRelocateCrashMatrix(t *testing.T) {
 	close(points)
 	wg.Wait()
 	if got := everything(t, e.DSN); got != others {
-		t.Errorf("other tenants changed:\n%s", differ(others, got))
+		t.Errorf("other tenants changed:\n%s", dbtest.Differ(others, got))
 	}
 	certified(t, e.Operator)
 	sound(t, e.Operator)
@@ -137,9 +138,9 @@ func (v *traveller) travel(cut int, after bool) []string {
 		t.Error(err)
 		return nil
 	}
-	w, dsn := newWire(t, e.DSN, cut, after)
-	cfg := dbtest.OperatorConfig(dsn)
-	cfg.Resolve = w.resolve(t)
+	w := wiretest.New(t, cut, wiretest.Killed(after), wiretest.Changes)
+	cfg := dbtest.OperatorConfig(w.Through(t, e.DSN))
+	cfg.Resolve = w.Resolve(t)
 	victim, err := tenancy.OpenOperator(ctx, cfg)
 	if err != nil {
 		t.Error(err)
@@ -147,10 +148,8 @@ func (v *traveller) travel(cut int, after bool) []string {
 	}
 	defer victim.Close()
 	_, err = moverOf(victim).Move(ctx, tn, to.cell, to.cluster, nil)
-	w.mu.Lock()
-	seen, dead := slices.Clone(w.seen), w.dead
-	w.mu.Unlock()
-	w.kill()
+	seen, dead := w.Seen(), w.Struck()
+	w.Kill()
 	if !dead && err != nil {
 		t.Errorf("not killed: %v", err)
 	}
@@ -184,7 +183,7 @@ func (v *traveller) travel(cut int, after bool) []string {
 // lies compares what is in a place with what the tenant began with.
 func (v *traveller) lies(state string, tn tenancy.Tenant, there, elsewhere string) {
 	if got := settled(v.t, there, tn); got != v.want {
-		v.t.Errorf("%s:\n%s", state, differ(v.want, got))
+		v.t.Errorf("%s:\n%s", state, dbtest.Differ(v.want, got))
 	}
 	if got := remains(v.t, elsewhere, tn); got != "" {
 		v.t.Errorf("%s: in the other place lies %s", state, got)

@@ -182,11 +182,12 @@ func (o *Operator) stepHosts(ctx context.Context, t *entry, s Spec) error {
 }
 
 func (o *Operator) stepRoutable(ctx context.Context, t *entry, s Spec) error {
-	// With the step's own end: an active tenant has no step that looks half done.
+	// With the step's own end, whatever its program is told: an active tenant has no
+	// step that looks half done.
 	q := `
 with ended as (
   update control.step set finished_at = now(), outcome = 'done'
-   where tenant = $1 and process in ('provision', 'restore') and name = 'routable' and outcome is null
+   where id = (select max(id) from control.step where tenant = $1 and process in ('provision', 'restore') and name = 'routable')
 )`
 	if s.load != nil {
 		q += `, restored as (update control.restore set done_at = now() where tenant = $1)`

@@ -51,6 +51,8 @@ type world struct {
 	issuer string
 	dir    string
 	log    *safeBuffer
+	edge   web.Config
+	own    identity.Config
 
 	offset atomic.Int64 // of our clock
 	still  atomic.Int64 // where our clock stands, in nanoseconds; 0 is that it goes
@@ -103,15 +105,23 @@ func newWorld(t *testing.T, opts ...option) *world {
 	}
 	w.put(dbtest.Alpha, provider(w.issuer, "c-alpha"))
 	w.put(dbtest.Beta, provider(w.issuer, "c-beta"))
-	log := slog.New(slog.NewJSONHandler(w.log, nil))
-	own.DB, own.Sessions, own.Keys = w.env.DB, identity.NewSessions(w.env.DB, identity.Limits{}), keyset
-	own.Log, own.Transport = log, w.server.Client().Transport
-	edge.Tenants, edge.Now, edge.Log, edge.Sessions = w.env.DB, w.now, log, own.Sessions
-	w.router = web.New(edge)
-	identity.Routes(w.router, own)
-	w.router.Get("/", authz.HomeRead, w.show)
-	w.router.Get("/oma/:x", authz.SelfRead, w.show)
+	w.edge, w.own = edge, own
+	w.router = w.program(w.env.DB, w.server.Client().Transport)
 	return w
+}
+
+// program is one that starts: it reaches tenants by db and providers by transport.
+func (w *world) program(db *tenancy.DB, transport http.RoundTripper) *web.Router {
+	edge, own := w.edge, w.own
+	log := slog.New(slog.NewJSONHandler(w.log, nil))
+	own.DB, own.Sessions, own.Keys = db, identity.NewSessions(db, identity.Limits{}), keyset
+	own.Log, own.Transport = log, transport
+	edge.Tenants, edge.Now, edge.Log, edge.Sessions = db, w.now, log, own.Sessions
+	r := web.New(edge)
+	identity.Routes(r, own)
+	r.Get("/", authz.HomeRead, w.show)
+	r.Get("/oma/:x", authz.SelfRead, w.show)
+	return r
 }
 
 // show is a page that says who is in, and their token.

@@ -299,9 +299,9 @@ func (s *Service) planSpared(ctx context.Context, t tenancy.Tenant, done *Plan, 
 	if p == nil {
 		return nil
 	}
-	o := done.Options
-	o.NoDelete = false
-	rest, err := s.Plan(ctx, t, *p, o, who, progress)
+	o, left := done.Options, *p
+	o.NoDelete, left.Note = false, nil
+	rest, err := s.Plan(ctx, t, left, o, who, progress)
 	if err != nil {
 		return err
 	}

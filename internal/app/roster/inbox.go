@@ -322,7 +322,7 @@ func (s *Service) failDelivery(ctx context.Context, t tenancy.Tenant, d *Deliver
 		if err := receivedUpload(ctx, tx, u.ID); err != nil {
 			return err
 		}
-		if err := settleUpload(ctx, tx, u, findings, at); err != nil {
+		if _, err := settleUpload(ctx, tx, u, findings, at); err != nil {
 			return err
 		}
 		return pointDelivery(ctx, tx, d)

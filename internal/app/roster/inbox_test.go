@@ -2,8 +2,6 @@ package roster_test
 
 import (
 	"bytes"
-	"context"
-	"io"
 	"io/fs"
 	"net/mail"
 	"os"
@@ -219,105 +217,6 @@ func TestInboxWaits(t *testing.T) {
 	}
 }
 
-// dying is a store at which a program dies: at the effect with the number at, before
-// or after it, nothing of it works any more.
-type dying struct {
-	objects.Store
-	n, at int
-	after bool
-	kill  context.CancelFunc
-}
-
-func (d *dying) step(f func() error) error {
-	d.n++
-	if d.n == d.at && !d.after {
-		d.kill()
-		return context.Canceled
-	}
-	if d.at > 0 && d.n > d.at {
-		return context.Canceled
-	}
-	err := f()
-	if d.n == d.at {
-		d.kill()
-		return context.Canceled
-	}
-	return err
-}
-
-func (d *dying) Put(c context.Context, path string, r io.ReadSeeker, size int64) error {
-	return d.step(func() error { return d.Store.Put(c, path, r, size) })
-}
-
-func (d *dying) Write(c context.Context, dir, name string, r io.ReadSeeker, size int64) error {
-	return d.step(func() error { return d.Store.Write(c, dir, name, r, size) })
-}
-
-func (d *dying) Remove(c context.Context, dir, name string) error {
-	return d.step(func() error { return d.Store.Remove(c, dir, name) })
-}
-
-func (d *dying) Open(c context.Context, dir, name string) (r io.ReadCloser, err error) {
-	err = d.step(func() (err error) { r, err = d.Store.Open(c, dir, name); return err })
-	return r, err
-}
-
-func (d *dying) List(c context.Context, dir string, most int) (list []objects.Entry, err error) {
-	err = d.step(func() (err error) { list, err = d.Store.List(c, dir, most); return err })
-	return list, err
-}
-
-// TestInboxKilled: killed before and after each of its effects, a night's run goes on
-// when it is run again, and each file has been brought in exactly once.
-func TestInboxKilled(t *testing.T) {
-	t.Parallel()
-	w, dir := inboxTown(t, false)
-	store := w.svc.Objects
-	w.load(made(t, 60, 0, 0), roster.Options{}, roster.Approval{Initial: true})
-	imports := 1
-	for at, more := 1, true; more; at++ {
-		for _, after := range []bool{false, true} {
-			imports++
-			night := made(t, 60, 0.02, imports)
-			deliver(t, dir, dbtest.Alpha, "yo.zip", night)
-			deliver(t, dir, dbtest.Alpha, "yo.zip.ready", nil)
-			run, kill := context.WithCancel(ctx)
-			d := &dying{Store: store, at: at, after: after, kill: kill}
-			w.svc.Objects = d
-			_, err := w.svc.Inbox(run, w.tenant, nil)
-			kill()
-			more = d.n >= at
-			if more && err == nil {
-				t.Errorf("killed at %d (after %t): no error", at, after)
-			}
-			w.svc.Objects = store
-			for range 2 {
-				if _, err := w.svc.Inbox(ctx, w.tenant, nil); err != nil {
-					t.Fatalf("killed at %d (after %t), run again: %v", at, after, explain(err))
-				}
-			}
-			if n := count(t, w.Env, "t_alpha", "select count(*)::int from roster_import"); n != imports {
-				t.Fatalf("killed at %d (after %t): %d imports, want %d", at, after, n, imports)
-			}
-			if n := count(t, w.Env, "t_alpha", "select count(*)::int from roster_delivery where state = 'done' and moved_at is not null"); n != imports-1 {
-				t.Fatalf("killed at %d (after %t): %d deliveries are done, want %d", at, after, n, imports-1)
-			}
-			for _, f := range lying(t, dir, dbtest.Alpha) {
-				if !strings.HasPrefix(f, "done/") {
-					t.Errorf("killed at %d (after %t): %s stays", at, after, f)
-				}
-			}
-			w.same("after a kill", w.export(), lines(t, night))
-		}
-		if at > 60 {
-			t.Fatal("it never ends")
-		}
-	}
-	if imports < 12 {
-		t.Errorf("only %d runs were killed", imports)
-	}
-}
-
 // A link in the inbox leads nowhere: not to the twin, not out of the store.
 func TestInboxLinks(t *testing.T) {
 	t.Parallel()
@@ -356,6 +255,23 @@ func TestInboxLinks(t *testing.T) {
 	}
 }
 
+// catcher takes mail, and keeps it in a folder.
+func catcher(t *testing.T) (dir, addr string) {
+	t.Helper()
+	dir = t.TempDir()
+	c, err := catch.New(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := catch.Listen("localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = c.Serve(l) }()
+	t.Cleanup(func() { _ = c.Close() })
+	return dir, l.Addr().String()
+}
+
 // The task keeps its hours, and writes once about what waits for somebody.
 func TestInboxTask(t *testing.T) {
 	t.Parallel()
@@ -368,18 +284,8 @@ func TestInboxTask(t *testing.T) {
 	o.svc.Objects = store
 	first := made(t, 120, 0, 0)
 	o.settle(first)
-	mails := t.TempDir()
-	c, err := catch.New(mails)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := catch.Listen("localhost:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = c.Serve(l) }()
-	t.Cleanup(func() { _ = c.Close() })
-	task := roster.Tasks{Desk: o.desk, Mail: appmail.Server{Addr: l.Addr().String(), From: mail.Address{Address: "ei-vastausta@digione.example"}}}
+	mails, addr := catcher(t)
+	task := roster.Tasks{Desk: o.desk, Mail: appmail.Server{Addr: addr, From: mail.Address{Address: "ei-vastausta@digione.example"}}}
 	o.tenant.Settings.Joining.Contacts = []tenancy.Contact{{Name: "Maija", Email: "maija@alfala.example"}}
 	o.tenant.Settings.Roster.Schedule = tenancy.Schedule{From: "02:00", Until: "06:00"}
 	clock := time.Date(2026, 11, 24, 1, 0, 0, 0, time.UTC) // three in the morning in Finland

@@ -133,17 +133,6 @@ func (s *Service) Replan(ctx context.Context, t tenancy.Tenant, id, who string, 
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := s.replan(ctx, t, old, who, progress)
-	if err != nil {
-		return nil, err
-	}
-	return fresh, s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
-		_, err := closePlan(ctx, tx, old.ID, who, s.Now())
-		return err
-	})
-}
-
-func (s *Service) replan(ctx context.Context, t tenancy.Tenant, old *Plan, who string, progress Progress) (*Plan, error) {
 	if old.Kind == "rollback" {
 		return s.PlanRollback(ctx, t, old.Undoes, false, false, who)
 	}
@@ -157,5 +146,9 @@ func (s *Service) replan(ctx context.Context, t tenancy.Tenant, old *Plan, who s
 	}
 	defer func() { _ = p.Content.(*os.File).Close() }()
 	p.Name = old.SourceName
+	p.Note = func(ctx context.Context, tx tenancy.Write, _ *Plan) error {
+		_, err := closePlan(ctx, tx, old.ID, who, s.Now())
+		return err
+	}
 	return s.Plan(ctx, t, *p, old.Options, who, progress)
 }

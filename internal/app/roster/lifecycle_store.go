@@ -51,6 +51,18 @@ func closePlan(ctx context.Context, tx tenancy.Write, id, who string, at time.Ti
 	return tag.RowsAffected() > 0, nil
 }
 
+const sqlCloseUndoing = `
+update roster_import set state = 'closed', closed_by = @by, closed_at = @at
+ where undoes = @undoes and seq is null and state in ('planned', 'held', 'failed')`
+
+// closeUndoing closes the plans that would take an import back.
+func closeUndoing(ctx context.Context, tx tenancy.Write, undoes, who string, at time.Time) error {
+	if _, err := tx.Exec(ctx, sqlCloseUndoing, pgx.StrictNamedArgs{"undoes": undoes, "by": who, "at": at}); err != nil {
+		return fmt.Errorf("close plans that undo %s: %w", undoes, err)
+	}
+	return nil
+}
+
 const (
 	sqlSharePackages = `select pg_advisory_xact_lock_shared(hashtextextended(current_schema() || ' roster packages', 0))`
 	sqlHoldPackages  = `select pg_advisory_xact_lock(hashtextextended(current_schema() || ' roster packages', 0))`

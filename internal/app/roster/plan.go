@@ -34,7 +34,8 @@ type Package struct {
 	// from, when a mapping profile made the package; nil otherwise.
 	Origin func(t oneroster.Type, line int) (file string, at int)
 	// Note is called by Import in its transaction, when the plan is applied or kept as
-	// held: what it writes stands exactly when the import does. It may be nil.
+	// held, and by Plan in the one that keeps the plan: what it writes stands exactly
+	// when the import or the plan does. It may be nil.
 	Note func(ctx context.Context, tx tenancy.Write, p *Plan) error
 }
 
@@ -91,7 +92,12 @@ func (s *Service) Plan(ctx context.Context, t tenancy.Tenant, p Package, o Optio
 	if err != nil {
 		return nil, err
 	}
-	return plan, s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return s.keep(ctx, tx, t, info, plan) }, within)
+	return plan, s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
+		if err := s.keep(ctx, tx, t, info, plan); err != nil {
+			return err
+		}
+		return p.note(ctx, tx, plan)
+	}, within)
 }
 
 func (s *Service) newPlan(pkg *oneroster.Package, p Package, o Options, who string) (*Plan, error) {

@@ -111,7 +111,8 @@ func (s *Service) Rollback(ctx context.Context, t tenancy.Tenant, id string, for
 }
 
 // PlanRollback says what taking an import back would change and, unless dry, keeps
-// that as a plan to be applied like any other.
+// that as a plan to be applied like any other. It takes the place of an earlier plan
+// to do the same, which somebody has left or a program has died on.
 func (s *Service) PlanRollback(ctx context.Context, t tenancy.Tenant, id string, force, dry bool, who string) (*Plan, error) {
 	done, err := s.Show(ctx, t, id)
 	if err != nil {
@@ -141,7 +142,12 @@ func (s *Service) PlanRollback(ctx context.Context, t tenancy.Tenant, id string,
 		return nil, err
 	}
 	plan.objectKey = done.objectKey
-	return plan, s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return insertPlan(ctx, tx, plan) })
+	return plan, s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
+		if err := closeUndoing(ctx, tx, done.ID, who, s.Now()); err != nil {
+			return err
+		}
+		return insertPlan(ctx, tx, plan)
+	})
 }
 
 // lastStage refuses to take back a part of a published school year on which others

@@ -209,7 +209,8 @@ func (s *Service) breakUpload(ctx context.Context, t tenancy.Tenant, u *Upload, 
 		if err := receivedUpload(ctx, tx, u.ID); err != nil {
 			return err
 		}
-		return settleUpload(ctx, tx, u, nil, s.Now())
+		_, err := settleUpload(ctx, tx, u, nil, s.Now())
+		return err
 	})
 }
 

@@ -161,22 +161,23 @@ update roster_upload
    set state = @state, findings = @findings, totals = @totals, plan = nullif(@plan, ''), failure = @failure, touched_at = @at
  where id = @id and state in ('received', 'failed')`
 
-// settleUpload notes what became of a checked package.
-func settleUpload(ctx context.Context, tx tenancy.Write, u *Upload, findings []oneroster.Finding, at time.Time) error {
+// settleUpload notes what became of a checked package; false when it has become a
+// plan already, or is here no more.
+func settleUpload(ctx context.Context, tx tenancy.Write, u *Upload, findings []oneroster.Finding, at time.Time) (bool, error) {
 	f, err := json.Marshal(nonNil(findings))
 	if err != nil {
-		return err
+		return false, err
 	}
 	totals, err := json.Marshal(nonNil(u.Totals))
 	if err != nil {
-		return err
+		return false, err
 	}
-	_, err = tx.Exec(ctx, sqlSettleUpload, pgx.StrictNamedArgs{"id": u.ID, "state": u.State, "findings": string(f), "totals": string(totals),
+	tag, err := tx.Exec(ctx, sqlSettleUpload, pgx.StrictNamedArgs{"id": u.ID, "state": u.State, "findings": string(f), "totals": string(totals),
 		"plan": u.Plan, "failure": u.Failure, "at": at})
 	if err != nil {
-		return fmt.Errorf("note what became of an upload: %w", err)
+		return false, fmt.Errorf("note what became of an upload: %w", err)
 	}
-	return nil
+	return tag.RowsAffected() > 0, nil
 }
 
 const sqlDeleteUpload = `

@@ -226,12 +226,15 @@ func (d *Desk) check(ctx context.Context, t tenancy.Tenant, id uuid.UUID, say Pr
 	if err != nil {
 		return err
 	}
-	plan, err := d.planUpload(ctx, t, u, say)
+	err = d.planUpload(ctx, t, u, say)
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err == nil {
+		return d.dropParts(end, t, u)
+	}
 	var findings []oneroster.Finding
 	bad := (*InvalidError)(nil)
 	switch key, _ := failureOf(err); {
-	case err == nil:
-		u.State, u.Plan, u.Failure = Checked, plan.ID, ""
 	case errors.As(err, &bad):
 		u.State, u.Totals, findings = Faulty, bad.Report.Totals, boundFindings(bad.Report.Findings)
 	case key != "":
@@ -239,9 +242,10 @@ func (d *Desk) check(ctx context.Context, t tenancy.Tenant, id uuid.UUID, say Pr
 	default:
 		u.State, u.Failure = Broken, failedStopped
 	}
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	serr := d.DB.Write(end, t.ID, func(tx tenancy.Write) error { return settleUpload(end, tx, u, findings, d.Now()) })
+	serr := d.DB.Write(end, t.ID, func(tx tenancy.Write) error {
+		_, err := settleUpload(end, tx, u, findings, d.Now())
+		return err
+	})
 	if bad != nil {
 		err = nil
 	}
@@ -251,18 +255,31 @@ func (d *Desk) check(ctx context.Context, t tenancy.Tenant, id uuid.UUID, say Pr
 	return d.dropParts(end, t, u)
 }
 
-func (d *Desk) planUpload(ctx context.Context, t tenancy.Tenant, u *Upload, say Progress) (*Plan, error) {
+// planUpload keeps the plan and says so at the upload in one transaction: a package
+// becomes one plan, wherever its program dies.
+func (d *Desk) planUpload(ctx context.Context, t tenancy.Tenant, u *Upload, say Progress) error {
 	ks, err := d.Keyset(t)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	say.say("gather", "", 0)
 	f, err := d.assembled(ctx, t, ks, u)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = f.Close() }()
-	return d.Plan(ctx, t, Package{Name: u.Name, Content: f, Size: u.Size}, u.Options, u.SentBy, say)
+	p := Package{Name: u.Name, Content: f, Size: u.Size}
+	p.Note = func(ctx context.Context, tx tenancy.Write, plan *Plan) error {
+		became := *u
+		became.State, became.Plan, became.Failure = Checked, plan.ID, ""
+		settled, err := settleUpload(ctx, tx, &became, nil, d.Now())
+		if err == nil && !settled { // it was taken for dead, and somebody else made one
+			err = fault.New(fault.Conflict, "roster.error.upload", "upload %s is a plan already", u.ID)
+		}
+		return err
+	}
+	_, err = d.Plan(ctx, t, p, u.Options, u.SentBy, say)
+	return err
 }
 
 // running returns what runs in the tenant, nil when nothing does. A page asks before

@@ -106,7 +106,8 @@ func reapWork(ctx context.Context, tx tenancy.Write, w *Work, at time.Time) erro
 	case w.Kind == workApply:
 		return failPlan(ctx, tx, w.Plan, failedStopped, true)
 	case w.Upload != nil:
-		return settleUpload(ctx, tx, &Upload{ID: *w.Upload, State: Broken, Failure: failedStopped}, nil, at)
+		_, err = settleUpload(ctx, tx, &Upload{ID: *w.Upload, State: Broken, Failure: failedStopped}, nil, at)
+		return err
 	}
 	return nil
 }
