@@ -23,11 +23,12 @@ select person, coalesce(value, ''), value_hash, kind
  where (kind = 'hetu' and value_hash = any (@codes) or kind = 'oppijanumero' and value = any (@learners))
    and (upper(validity) is null or upper(validity) > current_date - 365)`
 
-// keysAsked are the identifiers of the rows that are new or changed.
+// keysAsked are the identifiers of the rows that are new, changed, or come back: while
+// a row was away, its identifiers may have become another's.
 func (r *run) keysAsked() (learners []string, codes [][]byte, err error) {
 	learners, codes = []string{}, [][]byte{}
 	err = r.src.Each(func(rec *oneroster.Record) error {
-		if s := r.known[oneroster.Users][keyOf(rec.SourcedID)]; s != nil && !s.added && s.hash == r.hash.row(rec) {
+		if s := r.known[oneroster.Users][keyOf(rec.SourcedID)]; s != nil && s.active && !s.added && s.hash == r.hash.row(rec) {
 			return nil
 		}
 		who, err := r.identityOf(rec)

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"digione/internal/app/fault"
 	"digione/internal/app/roster"
@@ -481,5 +484,42 @@ func TestCountLimits(t *testing.T) {
 	got := rules(w.plan(less, roster.Options{}))
 	if !contains(got, "removals demographics") || !contains(got, "least-rows users") {
 		t.Errorf("holds: %v", got)
+	}
+}
+
+// A row that carries another person's hetu goes, and comes back as it was: the hetu
+// is still the other's, and the roster is taken in.
+func TestTakenHetuComesBack(t *testing.T) {
+	t.Parallel()
+	w, first := settle(t, 100)
+	var codes []string
+	taker := ""
+	at := w.svc.Now()
+	one := func(status string) []byte {
+		at = at.Add(24 * time.Hour)
+		codes, taker = nil, ""
+		return edited(t, first, oneroster.Delta, []oneroster.Type{oneroster.Users}, func(r *oneroster.Record) bool {
+			i := slices.IndexFunc(r.Meta, func(m oneroster.Meta) bool { return m.Name == "hetu" || m.Name == "metadata.hetu" })
+			if i < 0 || r.Meta[i].Value == "" || taker != "" {
+				return false
+			}
+			if codes = append(codes, r.Meta[i].Value); len(codes) < 2 {
+				return false
+			}
+			taker, r.Meta[i].Value, r.Status, r.LastModified = r.SourcedID, codes[0], status, at
+			return true
+		})
+	}
+	let := roster.Approval{Approve: true, Reason: "a test"}
+	for i, status := range []string{"active", "tobedeleted", "active"} {
+		p := w.load(one(status), roster.Options{}, let)
+		if c := total(p); taker == "" || c.Update+c.Remove+c.Reactivate != 1 {
+			t.Errorf("step %d: %q, %+v", i, taker, c)
+		}
+	}
+	reviews := 0
+	w.query(`select from t_alpha.match_review where sourced_id = $1`, func(pgx.Rows) error { reviews++; return nil }, taker)
+	if reviews != 2 {
+		t.Errorf("%d reviews", reviews)
 	}
 }
