@@ -85,7 +85,7 @@ data "aws_iam_policy_document" "service" {
 
   statement {
     sid       = "Files"
-    actions   = ["s3:GetObject", "s3:PutObject"]
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
     resources = ["${module.objects.arn}/*"]
   }
 

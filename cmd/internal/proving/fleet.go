@@ -69,12 +69,12 @@ func (f *fleet) build(ctx context.Context) error {
 		target string
 		run    func(context.Context) (string, error)
 	}{
-		{"generate the packages ("+aside+")", "", func(ctx context.Context) (string, error) { return f.generate(ctx, 0) }},
+		{"generate the packages (" + aside + ")", "", func(ctx context.Context) (string, error) { return f.generate(ctx, 0) }},
 		{"provision", "<= 90", f.provision},
 		{"first import", "<= 240", func(ctx context.Context) (string, error) { return f.imports(ctx, 0) }},
 		{"verify isolation", "<= 30", f.verify},
-		{"vacuum and analyze (the rest of the day; "+aside+")", "", f.rest},
-		{"generate the night's packages ("+aside+")", "", func(ctx context.Context) (string, error) { return f.generate(ctx, 1) }},
+		{"vacuum and analyze (the rest of the day; " + aside + ")", "", f.rest},
+		{"generate the night's packages (" + aside + ")", "", func(ctx context.Context) (string, error) { return f.generate(ctx, 1) }},
 		{"nightly run, 2 % changed", "<= 60", func(ctx context.Context) (string, error) { return f.imports(ctx, 1) }},
 		{"fleet migration: column, index, table", "<= 30", f.migrate},
 	} {
