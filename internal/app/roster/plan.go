@@ -279,7 +279,22 @@ func (s *Service) foresee(r *run, t tenancy.Tenant, pkg *oneroster.Package, p Pa
 	if err := r.all(); err != nil {
 		return err
 	}
-	return r.conclude(plan, t.Settings.Roster)
+	if err := r.conclude(plan, t.Settings.Roster); err != nil {
+		return err
+	}
+	return r.holdForYear(plan)
+}
+
+// holdForYear holds what comes in while a school year is being published school by
+// school: the source may still send the old year, which would put the schools that have
+// gone back into it.
+func (r *run) holdForYear(plan *Plan) error {
+	pub, ok, err := openPublication(r.ctx, r.tx)
+	if err != nil || !ok || pub.State != Publishing || plan.Empty() {
+		return err
+	}
+	plan.hold(Hold{Rule: RulePublishing, Message: "A school year is being published school by school. If this package is of the old year, applying it takes the schools that have gone back to it."})
+	return nil
 }
 
 // checkAndLoad reads the package on one core and the tenant's rows on another.

@@ -3,6 +3,7 @@ package roster_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -311,6 +312,10 @@ func TestPublishMovers(t *testing.T) {
 		if at := w.seenAs(u); at != from {
 			t.Errorf("while the new school is held, %s is at %q, want %q", u, at, from)
 		}
+	}
+	// The night's package is still of the old year: it waits.
+	if p, err := w.svc.Import(ctx, w.tenant, pack(made(t, 300, 0.02, 1)), roster.Options{}, roster.Approval{Who: "tester"}, nil); !errors.As(err, new(*roster.HeldError)) || !contains(rules(p), "publishing") {
+		t.Errorf("the old year during a publication: %v, %v", p, err)
 	}
 	w.allow(pub, "")
 	w.publish()

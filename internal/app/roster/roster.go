@@ -68,6 +68,7 @@ const (
 	RuleRekey          = "rekey"
 	RuleBlackout       = "blackout"
 	RuleNoDelete       = "no-delete"
+	RulePublishing     = "publishing"
 	RuleLeastRows      = "least-rows"
 )
 
