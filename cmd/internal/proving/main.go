@@ -35,6 +35,8 @@ type options struct {
 	keep     bool
 	even     bool
 	beside   int
+	loud     int
+	flags    string
 	rate     int
 	span     time.Duration
 }
@@ -61,6 +63,8 @@ func run(ctx context.Context) error {
 	flag.BoolVar(&o.keep, "keep", false, "leave the data folder")
 	flag.BoolVar(&o.even, "even", false, "all municipalities are of one size")
 	flag.IntVar(&o.beside, "beside", 0, "first measure a fleet of so many tenants of the same size, and compare")
+	flag.IntVar(&o.loud, "loud", 3, "which tenant is noisy, 0 the one most asked")
+	flag.StringVar(&o.flags, "serve", "", "more flags of digione serve, with spaces between them")
 	flag.IntVar(&o.rate, "rate", 200, "requests per second of the fixed part of the load")
 	flag.DurationVar(&o.span, "span", 60*time.Second, "how long the fixed part of the load lasts")
 	flag.Parse()
