@@ -292,10 +292,8 @@ func (s *Service) mustWait(ctx context.Context, t tenancy.Tenant, p Package, o O
 }
 
 func (s *Service) beginDelivery(ctx context.Context, t tenancy.Tenant, d *Delivery) error {
-	return s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
-		d.State, d.Attempts = Taken, d.Attempts+1
-		return endDelivery(ctx, tx, d)
-	})
+	d.State, d.Attempts = Taken, d.Attempts+1
+	return s.settleDelivery(ctx, t, d)
 }
 
 func (s *Service) settleDelivery(ctx context.Context, t tenancy.Tenant, d *Delivery) error {
