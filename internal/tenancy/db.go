@@ -30,8 +30,12 @@ type Config struct {
 	// cell's pool less one, at least one); Queue more may wait (default 64), for
 	// at most Patience (default 2 s).
 	PerTenant int
-	Queue     int
-	Patience  time.Duration
+	// AtOnce is how many transactions run at a time before those of a tenant that
+	// has one running already give way to others'; default as many as there are
+	// processors. More suits a database server larger than this machine.
+	AtOnce   int
+	Queue    int
+	Patience time.Duration
 	// Deadline ends every transaction that does not ask for more; default 15 s.
 	Deadline time.Duration
 	// Memory is what the backends of this process may hold together, default 2.25 GB.
@@ -86,6 +90,7 @@ type DB struct {
 	addrs    map[string]*pgx.ConnConfig // of other clusters, by their DSN
 	cells    map[string]*cell
 	limits   map[ID]*limiter
+	gate     *gate
 	news     sync.Mutex // one at a time asks for them
 	down     sync.Map   // cluster -> time.Time until which it is left alone
 	desk     *Desk
@@ -102,7 +107,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("parse database url: %w", err)
 	}
 	db := &DB{cfg: cfg, base: base, cap: newCounter(cfg.MaxConns), addrs: map[string]*pgx.ConnConfig{},
-		cells: map[string]*cell{}, limits: map[ID]*limiter{}}
+		cells: map[string]*cell{}, limits: map[ID]*limiter{}, gate: newGate(cfg.AtOnce)}
 	app := db.connConfig(base, appRole(cfg.Secret))
 	app.BuildContextWatcherHandler = base.BuildContextWatcherHandler // it waits for news: a cancel request would only delay its end
 	db.Catalogue, err = openCatalogue(ctx, app, db.address)
@@ -270,6 +275,12 @@ func (db *DB) in(ctx context.Context, id ID, readOnly bool, f func(*txn) error, 
 		return err
 	}
 	defer leave()
+	if !o.once {
+		if err := db.gate.pass(ctx, id, db.cfg.Patience); err != nil {
+			return err
+		}
+		defer db.gate.leave(id)
+	}
 	defer func() { // before it leaves its place: those who wait see the news
 		if err != nil {
 			err = db.refused(ctx, t, err)

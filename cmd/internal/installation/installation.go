@@ -153,7 +153,7 @@ func (in *Installation) DB(ctx context.Context) (*tenancy.DB, error) {
 	if in.db != nil {
 		return in.db, nil
 	}
-	db, err := tenancy.Open(ctx, tenancy.Config{DSN: in.DSN, Resolve: settings.Address, Secret: in.secret, MaxConns: in.Settings.MaxConns, PerTenant: in.Settings.PerTenant})
+	db, err := tenancy.Open(ctx, tenancy.Config{DSN: in.DSN, Resolve: settings.Address, Secret: in.secret, MaxConns: in.Settings.MaxConns, PerTenant: in.Settings.PerTenant, AtOnce: in.Settings.AtOnce})
 	in.db = db
 	return db, err
 }

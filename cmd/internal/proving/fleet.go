@@ -224,23 +224,14 @@ func (f *fleet) bigImport(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(f.file(1, 7)); err != nil {
-		out, err := os.Create(f.file(1, 7))
-		if err != nil {
-			return err
-		}
-		if _, err := generate.Write(ctx, out, f.specs[1]); err != nil {
-			return err
-		}
-		if err := out.Close(); err != nil {
-			return err
-		}
-	}
-	in, err := os.Open(f.file(1, 7))
+	in, err := os.CreateTemp(f.packages, "big-*.zip")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = in.Close() }()
+	if _, err := generate.Write(ctx, in, f.specs[1]); err != nil {
+		return err
+	}
 	fi, err := in.Stat()
 	if err != nil {
 		return err

@@ -421,7 +421,7 @@ func (l *load) noisy(ctx context.Context) error {
 	say("the noisy one's own answers", float64(m.StatusCodes["429"])/float64(max(1, int(m.Requests))), "share of 429", "", fmt.Sprint(m.StatusCodes))
 	say("answers of 429 to the others", float64(during.StatusCodes["429"]), "", "<= 0", "")
 	f2 := *l.fleet
-	f2.specs[1].Mutate, f2.specs[1].Night = 0.5, 7
+	f2.specs[1].Mutate, f2.specs[1].Night = 0.5, 7+rand.IntN(390) //nolint:gosec // no secret
 	done := make(chan error, 1)
 	go func() { done <- f2.bigImport(ctx) }()
 	during = attack(ctx, l.town.target(others), l.rate, l.span/2)

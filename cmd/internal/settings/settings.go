@@ -44,6 +44,7 @@ type Settings struct {
 	FamilySecretFile   string        `mapstructure:"family-client-secret-file"`
 	MaxConns           int           `mapstructure:"max-conns"`
 	PerTenant          int           `mapstructure:"per-tenant"`
+	AtOnce             int           `mapstructure:"at-once"`
 	Listen             string        `mapstructure:"listen"`
 	MetricsListen      string        `mapstructure:"metrics-listen"`
 	TLS                bool          `mapstructure:"tls"`
@@ -92,6 +93,7 @@ var (
 		{"family-client-secret-file", "", "file with the client secret at the guardians' issuer"},
 		{"max-conns", 64, "most connections to PostgreSQL"},
 		{"per-tenant", 0, "most transactions of one tenant at a time (0: its cell's pool less one)"},
+		{"at-once", 0, "transactions at a time from which on a tenant's further ones give way to others' (0: as many as processors)"},
 		{"session-idle", time.Hour, "a session ends after this time without use"},
 		{"session-idle-staff", 30 * time.Minute, "the same for staff"},
 		{"session-life", 12 * time.Hour, "a session ends after this time anyway"},
@@ -225,6 +227,7 @@ func (s Settings) Validate() error {
 	}
 	add(s.MaxConns < 2, "--max-conns %d is too few; give at least 2", s.MaxConns)
 	add(s.PerTenant < 0, "--per-tenant %d is negative", s.PerTenant)
+	add(s.AtOnce < 0, "--at-once %d is negative", s.AtOnce)
 	for _, p := range s.TrustedProxies {
 		_, _, err := net.ParseCIDR(p)
 		add(err != nil && net.ParseIP(p) == nil, "--trusted-proxies %q is no address or network; an example: 10.0.0.0/8", p)
