@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/csv"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,6 +25,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -464,6 +466,9 @@ func (s *siege) do(rq *http.Request, host string, who actor) response {
 		rq.Header.Set("Cookie", who.cookie)
 	}
 	res, err := s.client.Do(rq)
+	if (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) && len(rq.URL.Opaque) > len(huge) {
+		return response{status: http.StatusRequestHeaderFieldsTooLarge} // it refuses and hangs up while the rest is still being sent
+	}
 	if err != nil {
 		s.Errorf("%s %s: %v", rq.Method, rq.URL.Opaque, err)
 		return response{}
