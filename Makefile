@@ -142,7 +142,7 @@ load: build ## serve 300 tenants and find what they bear, beside a bare handler
 
 .PHONY: noisy
 noisy: build ## serve 300 tenants, one of them noisy, one importing
-	$(GO) run ./cmd/internal/proving -tenants 300 -learners 90000 -parts noisy -rate 100
+	$(GO) run ./cmd/internal/proving -tenants 300 -learners 90000 -parts noisy -rate 100 -span 120s
 
 .PHONY: soak
 soak: build ## serve 300 tenants for half an hour while backends are killed and the fleet is migrated

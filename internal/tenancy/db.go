@@ -27,8 +27,9 @@ type Config struct {
 	// MaxConns caps the connections of this process; default 64.
 	MaxConns int
 	// PerTenant caps the transactions of one tenant at a time (default: its
-	// cell's pool less one, at least one); Queue more may wait (default 64), for
-	// at most Patience (default 2 s).
+	// cell's pool less one, at least one); Queue more may wait (default 256), for
+	// at most Patience (default 4 s): a large tenant sends so many while the fleet
+	// is migrated.
 	PerTenant int
 	// AtOnce is how many transactions run at a time before those of a tenant that
 	// has one running already give way to others'; default as many as there are
@@ -62,11 +63,11 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	def(&c.MaxConns, 64)
-	def(&c.Queue, 64)
+	def(&c.Queue, 256)
 	def(&c.Statements, 2000)
 	def(&c.MeasureEvery, 100)
 	if c.Patience == 0 {
-		c.Patience = 2 * time.Second
+		c.Patience = 4 * time.Second
 	}
 	if c.Deadline == 0 {
 		c.Deadline = 15 * time.Second

@@ -30,7 +30,7 @@ import (
 func New(k *kit.Kit) *cobra.Command {
 	cmd := &cobra.Command{Use: "roster", Short: "Check, plan, import and roll back rosters"}
 	cmd.AddCommand(newValidate(k), newPlan(k), newApply(k), newImport(k), newHistory(k), newShow(k), newRollback(k), newExport(k),
-		newGenerate(k), newProfile(k), newCodes(k), newPurge(k), newEdit(k), newReviews(k), newClose(k), newPrune(k), newInbox(k))
+		newGenerate(k), newProfile(k), newCodes(k), newPurge(k), newEdit(k), newReviews(k), newClose(k), newPrune(k), newInbox(k), newRehearse(k), newPublish(k))
 	return cmd
 }
 
