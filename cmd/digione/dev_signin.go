@@ -18,8 +18,9 @@ import (
 	"digione/internal/tenancy"
 )
 
-// startSignIn runs the local provider and registers it with every tenant. Each
-// tenant is a client of its own and meets its own people alone.
+// startSignIn runs the local provider and registers it with every tenant, also with
+// those that are made while it runs. Each tenant is a client of its own and meets its
+// own people alone.
 func startSignIn(ctx context.Context, in *installation.Installation, p ports) (stop func(), err error) {
 	db, err := in.DB(ctx)
 	if err != nil {
@@ -88,13 +89,9 @@ func startSignIn(ctx context.Context, in *installation.Installation, p ports) (s
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range db.Tenants() {
-		if t.State != tenancy.Active {
-			continue
-		}
-		if err := register(ctx, in, db, t, p); err != nil {
-			return nil, err
-		}
+	known := map[tenancy.ID]bool{}
+	if err := registerAll(ctx, in, db, p, known); err != nil {
+		return nil, err
 	}
 	l, err := devidp.Listen(fmt.Sprintf("localhost:%d", p.idp))
 	if err != nil {
@@ -102,7 +99,35 @@ func startSignIn(ctx context.Context, in *installation.Installation, p ports) (s
 	}
 	srv := &http.Server{Handler: idp, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = srv.Serve(l) }()
-	return func() { _ = srv.Close() }, nil
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { // tenants that come while this runs
+		defer close(done)
+		for tick := time.NewTicker(time.Second); ; {
+			select {
+			case <-ctx.Done():
+				tick.Stop()
+				return
+			case <-tick.C:
+				_ = registerAll(ctx, in, db, p, known) // tried again at the next tick
+			}
+		}
+	}()
+	return func() { cancel(); <-done; _ = srv.Close() }, nil
+}
+
+// registerAll makes the provider known to every tenant that is served and not yet known.
+func registerAll(ctx context.Context, in *installation.Installation, db *tenancy.DB, p ports, known map[tenancy.ID]bool) error {
+	for _, t := range db.Tenants() {
+		if t.State != tenancy.Active || known[t.ID] {
+			continue
+		}
+		if err := register(ctx, in, db, t, p); err != nil {
+			return err
+		}
+		known[t.ID] = true
+	}
+	return nil
 }
 
 // ownUsers are those of a client that is no tenant's, nil for all others.

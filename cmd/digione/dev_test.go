@@ -64,6 +64,10 @@ func TestDev(t *testing.T) {
 			t.Errorf("host %s: %d", host, resp.StatusCode)
 		}
 	}
+	eventually(t, "inkoo, made meanwhile, has a way in", 10*time.Second, func() bool {
+		_, page := r.get("inkoo.localhost", "/kirjaudu")
+		return wayIn.MatchString(page)
+	})
 	tenantctl(t, data, "tenant", "suspend", "inkoo")
 	eventually(t, "inkoo is suspended", 10*time.Second, func() bool { return !r.signIn("inkoo.localhost") })
 	tenantctl(t, data, "tenant", "resume", "inkoo")
@@ -142,12 +146,14 @@ func kept(t *testing.T, r *running, data string) {
 	}
 }
 
+var wayIn = regexp.MustCompile(`href="(/kirjaudu/[0-9a-f-]+/alku)"`)
+
 // neighbours asks what runs beside the application: the sign-in provider, the mail
 // page and SMTP.
 func neighbours(t *testing.T, r *running) {
 	t.Helper()
 	_, page := r.get("inkoo.localhost", "/kirjaudu")
-	button := regexp.MustCompile(`href="(/kirjaudu/[0-9a-f-]+/alku)"`).FindStringSubmatch(page)
+	button := wayIn.FindStringSubmatch(page)
 	if button == nil {
 		t.Fatalf("no way to sign in: %s", page)
 	}

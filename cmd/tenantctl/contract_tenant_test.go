@@ -258,7 +258,10 @@ func TestApplyRefuses(t *testing.T) {
 		words []string
 	}{
 		"an unknown key, in the second document": {map[string]string{"a.yaml": good + "---\nslug: other\nname_fi: O\nmunicipality_code: \"996\"\ncolour: red\n"},
-			[]string{"a.yaml:", "line", "colour"}},
+			[]string{`a.yaml:8: unknown key "colour"`}},
+		"unknown keys in the midst": {map[string]string{"a.yaml": "# ours\nslug: goodone\nnames: G\nname_fi: G\nsettings:\n  joining:\n    weves: []\nmunicipality_code: \"997\"\n"},
+			[]string{`a.yaml:3: unknown key "names"`, `a.yaml:7: unknown key "weves"`}},
+		"a value of another kind":  {map[string]string{"a.yaml": good + "hosts: 5\n"}, []string{"a.yaml:4: cannot unmarshal"}},
 		"a slug twice in one file": {map[string]string{"a.yaml": good + "---\n" + good}, []string{"a.yaml", `tenant "goodone" stands in`, "a.yaml already"}},
 		"a slug twice in two":      {map[string]string{"a.yaml": good, "b.yaml": good}, []string{"b.yaml", `tenant "goodone" stands in`, "a.yaml already"}},
 		"all faults at once": {map[string]string{"a.yaml": "slug: X\nname_fi: G\nmunicipality_code: \"9\"\n", "b.yaml": "slug: y1\nbusiness_id: 0124610-8\n"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -47,11 +48,32 @@ func TestWithoutScripts(t *testing.T) {
 	do(t, b, "there", chromedp.WaitVisible(`#tunnus:focus`))
 }
 
+// follow asks for what a page's links lead to, besides itself, of each kind of address
+// once for each person: none leads nowhere.
+func follow(t *testing.T, b context.Context, s scene, followed map[string]bool) {
+	t.Helper()
+	const links = `[...document.querySelectorAll('a[href]')].map(a => a.href.split('#')[0]).filter(h => h.startsWith(location.origin) && !h.includes('kieli=') && h !== location.href.split('#')[0])`
+	for _, link := range do(t, b, "links", chromedp.Evaluate[[]string](links)) {
+		kind := s.who + " " + anID.ReplaceAllString(link, ":id")
+		if followed[kind] {
+			continue
+		}
+		followed[kind] = true
+		// What leads elsewhere is not followed: a status of 0.
+		status := do(t, b, link, chromedp.Evaluate[int](fmt.Sprintf(`fetch(%q, {redirect: 'manual'}).then(r => r.status)`, link), chromedp.EvalAwaitPromise))
+		if status >= 400 {
+			t.Errorf("%s as %s: the link %s answers %d", s.name, s.who, anID.ReplaceAllString(link, ":id"), status)
+		}
+	}
+}
+
+var anID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`)
+
 // heaviest is what a page may take on the wire at its first load, in bytes.
 const heaviest = 100 << 10
 
 // TestWeight loads every page as a browser that has nothing yet, and counts what
-// comes over the wire: page, styles, scripts, font.
+// comes over the wire: page, styles, scripts, font. Then it follows the page's links.
 func TestWeight(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs Chromium")
@@ -60,12 +82,14 @@ func TestWeight(t *testing.T) {
 	b := browser(t)
 	_, err := chromedp.Call(b, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true})
 	ok(t, err)
+	followed := map[string]bool{}
 	w.walk(t, b, func(s scene) {
 		w.open(t, b, s, "fi")
 		const sum = `performance.getEntriesByType('navigation').concat(performance.getEntriesByType('resource')).reduce((n, e) => n + e.transferSize, 0)`
 		if n := do(t, b, "weight", chromedp.Evaluate[int](sum)); n == 0 || n > heaviest {
 			t.Errorf("%s takes %d bytes at its first load, allowed are %d", s.name, n, heaviest)
 		}
+		follow(t, b, s, followed)
 	})
 }
 

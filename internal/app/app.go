@@ -106,6 +106,7 @@ func New(cfg Config) *App {
 		r.Beside(site.Router)
 	}
 	homes := family.New(households)
+	statement.Routes(homes.Router)
 	if cfg.Family.Host != "" {
 		r.Beside(homes.Router)
 	}

@@ -38,6 +38,7 @@ type town struct {
 	addr  string
 	port  int
 	cast  generate.Cast
+	hetu  string // of a guardian of the roster, by which the guardians' host finds them
 }
 
 func keyset(t tenancy.Tenant) (*keys.Keyset, error) {
@@ -62,6 +63,10 @@ func newTown(t *testing.T) *town {
 	w := &town{env: e, alpha: alpha}
 	w.cast, err = generate.FindCast(spec)
 	ok(t, err)
+	shared, _, err := generate.FindShared(generate.Spec{Tenant: "beta", MunicipalityCode: "902", NameFi: "Beetala", Learners: 200, Seed: 6, SchoolYear: spec.SchoolYear,
+		Elsewhere: &generate.Elsewhere{Spec: spec}})
+	ok(t, err)
+	w.hetu = shared.Hetu
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ok(t, err)
 	w.addr, w.port = l.Addr().String(), l.Addr().(*net.TCPAddr).Port
@@ -74,7 +79,8 @@ func newTown(t *testing.T) *town {
 	}))
 	fleet(t, e, issuer)
 	a := app.New(app.Config{DB: e.DB, Keyset: keyset, Objects: store, Log: slog.New(slog.DiscardHandler),
-		Operators: app.Operators{Host: "operator.test", Issuer: issuer, ClientID: "ops", Secret: "s"}})
+		Operators: app.Operators{Host: "operator.test", Issuer: issuer, ClientID: "ops", Secret: "s"},
+		Family:    app.Family{Host: "koti.test", Issuer: issuer, ClientID: "home", Secret: "s"}})
 	go func() { _ = a.Router.Serve(l) }()
 	t.Cleanup(func() { _ = a.Router.Shutdown(ctx) })
 	w.app = a
@@ -115,14 +121,16 @@ func signIn(t *testing.T, e *dbtest.Env, alpha tenancy.Tenant, w *town, svc *ros
 	issuer := "http://" + srv.Listener.Addr().String()
 	idp, err := devidp.New(devidp.Config{Issuer: issuer, Dir: t.TempDir(),
 		Client: func(id string) (devidp.Client, bool) {
-			if id == "ops" {
-				return devidp.Client{ID: id, Secret: "s", Name: "DigiOne", RedirectURIs: []string{fmt.Sprintf("http://operator.test:%d/kirjaudu/paluu", w.port)}}, true
-			}
-			return devidp.Client{ID: "c", Secret: "s", Name: "Alfala", RedirectURIs: []string{fmt.Sprintf("http://alpha.test:%d/kirjaudu/paluu", w.port)}}, id == "c"
+			host, known := map[string]string{"ops": "operator", "home": "koti", "c": "alpha"}[id]
+			return devidp.Client{ID: id, Secret: "s", Name: "DigiOne", RedirectURIs: []string{fmt.Sprintf("http://%s.test:%d/kirjaudu/paluu", host, w.port)}}, known
 		},
 		User: func(client, name string) (devidp.User, bool) {
-			if client == "ops" {
+			switch client {
+			case "ops":
 				return devidp.User{Subject: name, Username: name, Name: name}, true
+			case "home": // whoever is Tuntematon is in no roster
+				code := map[bool]string{true: "010180-999A", false: w.hetu}[name == "Tuntematon"]
+				return devidp.User{Subject: "home " + name, Username: name, Name: name, Claims: map[string]any{"urn:oid:1.2.246.21": code}}, true
 			}
 			u, ok, err := svc.FindUser(context.Background(), alpha.ID, name)
 			return devidp.User{Subject: u.SourcedID, Username: u.Username, Name: u.Name}, ok && err == nil

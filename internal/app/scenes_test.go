@@ -26,7 +26,7 @@ import (
 // one or stands in noPages: a new page is looked at by being there.
 type scene struct {
 	name  string // of its picture
-	route string // as registered; at the operators' host it begins with ops:
+	route string // as registered; at the operators' host it begins with ops:, at the guardians' with koti:
 	query string // of the address
 	of    string // key of the value that stands for the route's parameter, where there are several such things
 	who   string // key of town.people; nobody is empty
@@ -53,6 +53,10 @@ var noPages = map[string]string{
 	"ops:/kirjaudu/paluu":                          "leads back from the provider",
 	"ops:/liittyjat/viimeisin":                     "asked by a script",
 	"ops:/t/:slug/liittyminen/tiedosto/:hash":      "a file",
+	"koti:/kirjaudu/:provider/alku":                "leads to the provider",
+	"koti:/kirjaudu/paluu":                         "leads back from the provider",
+	"koti:/mene/:link":                             "leads into the municipality",
+	"koti:/mene/:link/:child":                      "leads into the municipality",
 	"ops:/avain":                                   "for those who have a passkey; TestPasskey goes there",
 }
 
@@ -108,6 +112,14 @@ func scenes(w *world) []scene {
 		{name: "publish-second", route: "/oppilastiedot/:plan/julkaisu", of: "published", who: "principal", says: "The same for the one who may approve it."},
 		{name: "publish-wrong", route: "/oppilastiedot/:plan/julkaisu", who: "admin", act: filled(`main form[action$="/julkaisu"]`, `{day: "2020-08-01"}`), until: "main [role=alert]", says: "Scheduling a school year, with a day that must be mended."},
 		{name: "roster-person", route: "/oppilastiedot/henkilot/:person", who: "admin", says: "What imports did to one person."},
+		{name: "family-sign-in", route: "koti:/kirjaudu", says: "The guardians' own host: one sign-in for the children in all municipalities."},
+		{name: "family-new", route: "koti:/", who: "newcomer", main: true, says: "A guardian's first visit: which municipality to begin with."},
+		{name: "family-asked", route: "koti:/liita", who: "asking", says: "Before a municipality is tied, one signs in once more."},
+		{name: "family-found", route: "koti:/liita", who: "found", says: "The municipality knows the guardian; the link is made by their word."},
+		{name: "family-none", route: "koti:/liita", who: "stranger", says: "Nobody was found, and what may be the cause."},
+		{name: "family-home", route: "koti:/", who: "parent", main: true, says: "A guardian's front page over all municipalities: the children, where each one is."},
+		{name: "family-towns", route: "koti:/kunnat", who: "parent", main: true, says: "The municipalities that are tied, and how to untie one."},
+		{name: "family-statement", route: "koti:/saavutettavuus", says: "The accessibility statement at the guardians' host."},
 		{name: "ops-sign-in", route: "ops:/kirjaudu", says: "The operators' way in."},
 		{name: "ops-tenants", route: "ops:/", who: "operator", main: true, says: "The fleet: every municipality and its state."},
 		{name: "ops-tenant", route: "ops:/t/:slug", who: "operator", says: "One municipality, its support grants and last changes."},
@@ -131,7 +143,8 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{town: newTown(t), values: map[string]string{":slug": "alpha", ":type": "users", ":kind": "update"}}
 	w.people = map[string]string{"admin": w.cast.Admin.Username, "principal": w.cast.Principal.Username, "teacher": w.cast.Teacher.Username,
-		"guardian": w.cast.Guardian.Username, "learner": w.cast.Learner.Username, "operator": "Paula Operaattori"}
+		"guardian": w.cast.Guardian.Username, "learner": w.cast.Learner.Username, "operator": "Paula Operaattori",
+		"newcomer": "Uusi", "asking": "Kysyvä", "found": "Löytyvä", "stranger": "Tuntematon", "parent": "Vanhempi"}
 	w.persons(t)
 	w.imports(t)
 	return w
@@ -249,6 +262,30 @@ func (w *world) enter(t *testing.T, b context.Context, host, user string) {
 		return
 	}
 	do(t, b, "open", chromedp.Navigate(w.at(host, "/")))
+	through(t, b, user)
+	if host != "koti" || user == w.people["newcomer"] {
+		return
+	}
+	do(t, b, "municipalities", chromedp.Navigate(w.at(host, "/kunnat")))
+	if tied := do(t, b, "tied", chromedp.Evaluate[bool](`!!document.querySelector('form[action$="/irrota"]')`)); tied {
+		return
+	}
+	do(t, b, "municipality", chromedp.Evaluate[bool](`(() => { document.querySelector('#kunta').value = 'alpha'; return true })()`))
+	do(t, b, "go on", chromedp.Click(`form[action="/liita"] button`))
+	do(t, b, "asked", chromedp.WaitVisible(`main a[href*="/alku"]`))
+	if user == w.people["asking"] {
+		return
+	}
+	through(t, b, user)
+	if user == w.people["parent"] {
+		do(t, b, "yes", chromedp.Click(`form[action="/liita/vahvista"] button`))
+		do(t, b, "tied", chromedp.WaitVisible(`ul.children`))
+	}
+}
+
+// through takes a browser from a page with a way in through the provider and back.
+func through(t *testing.T, b context.Context, user string) {
+	t.Helper()
 	do(t, b, "way in", chromedp.Click(`main a[href*="/alku"]`))
 	do(t, b, "login page", chromedp.WaitVisible(`input[name=username]`))
 	do(t, b, "pick "+user, chromedp.Evaluate[bool](fmt.Sprintf(pickUser, user)))
@@ -259,8 +296,10 @@ func (w *world) enter(t *testing.T, b context.Context, host, user string) {
 func (w *world) place(t *testing.T, s scene) (host, path string) {
 	t.Helper()
 	host, path = "alpha", s.route
-	if rest, is := strings.CutPrefix(path, "ops:"); is {
-		host, path = "operator", rest
+	for prefix, there := range map[string]string{"ops:": "operator", "koti:": "koti"} {
+		if rest, is := strings.CutPrefix(path, prefix); is {
+			host, path = there, rest
+		}
 	}
 	parts := strings.Split(path, "/")
 	for i, p := range parts {
@@ -332,6 +371,7 @@ func pageRoutes() []string {
 		}
 	}
 	list("", a.Router.Routes())
+	list("koti:", a.Family.Router.Routes())
 	list("ops:", a.Operators.Router.Routes())
 	return out
 }

@@ -203,11 +203,15 @@ var isolationRules = []isolationRule{
 		   from tenant t where t.state not in ('provisioning', 'sealed', 'erased') and t.schema_name not in (select schema_name from tn)`},
 	{name: "elsewhere", elsewhere: true, meaning: "no schema, role or login lies on a cluster that is not its own, but for a move that is under way",
 		count: `select count(*) from pg_namespace`,
+		// Logins carry the number of the database that they were made in, which a database of
+		// somebody else's on this server may have as well: ours is one that may enter this one.
 		find: `select coalesce(e.role_name, ''), coalesce(n.nspname, ''), 'belongs to another cluster'
 		   from jsonb_to_recordset($2::jsonb) as e (schema_name text, role_name text)
 		   left join pg_namespace n on n.nspname = e.schema_name
 		   left join pg_roles r on r.rolname = e.role_name
-		  where n.oid is not null or r.oid is not null`},
+		  where n.oid is not null
+		     or (r.oid is not null and (e.schema_name is not null
+		         or exists (select from pg_database d, aclexplode(d.datacl) a where d.datname = current_database() and a.grantee = r.oid)))`},
 }
 
 // VerifyIsolation looks at every ordered pair of tenants of each cluster, and for

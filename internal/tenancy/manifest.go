@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -20,25 +22,34 @@ import (
 // documents. All faults are reported at once, each with file and line; what could
 // be read is returned beside them, so that a caller can add its own.
 func ReadManifest(r io.Reader, name string) ([]Spec, error) {
-	d := yaml.NewDecoder(r)
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	// Read twice: the nodes tell where things stand, but would drop unknown keys.
+	nodes, d := yaml.NewDecoder(bytes.NewReader(text)), yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	var specs []Spec
 	var faults []error
-	for n := 1; ; n++ {
+	for {
 		var node yaml.Node
-		err := d.Decode(&node)
-		if errors.Is(err, io.EOF) {
+		if err := nodes.Decode(&node); errors.Is(err, io.EOF) {
 			break
-		}
-		if err != nil {
+		} else if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", name, err))
 			break
 		}
+		var spec Spec
+		err := d.Decode(&spec)
 		if len(node.Content) == 0 {
 			continue
 		}
+		var typed *yaml.TypeError
+		if errors.As(err, &typed) {
+			faults = append(faults, misspelt(name, typed)...)
+			continue
+		}
 		at := Place{name, node.Content[0].Line}
-		spec, err := decodeSpec(&node)
 		if err == nil {
 			spec.place(&node, at)
 			specs = append(specs, spec)
@@ -51,6 +62,28 @@ func ReadManifest(r io.Reader, name string) ([]Spec, error) {
 		}
 	}
 	return specs, errors.Join(faults...)
+}
+
+var (
+	faultLine  = regexp.MustCompile(`(?s)^line (\d+): (.*)$`)
+	unknownKey = regexp.MustCompile(`^field (\S+) not found in type \S+$`)
+)
+
+// misspelt says of keys and values that do not fit where they stand.
+func misspelt(name string, typed *yaml.TypeError) []error {
+	var out []error
+	for _, text := range typed.Errors {
+		at := Place{File: name}
+		if m := faultLine.FindStringSubmatch(text); m != nil {
+			at.Line, _ = strconv.Atoi(m[1])
+			text = m[2]
+		}
+		if m := unknownKey.FindStringSubmatch(text); m != nil {
+			text = fmt.Sprintf("unknown key %q; correct the spelling or delete the line", m[1])
+		}
+		out = append(out, fmt.Errorf("%s: %s", at, text))
+	}
+	return out
 }
 
 // placeOf is where a fault of the settings stands, as near as its own words tell.
@@ -67,22 +100,6 @@ func placeOf(root *yaml.Node, at Place, fault string) Place {
 		}
 	}
 	return at
-}
-
-// decodeSpec refuses keys that a manifest does not know; a Node's own Decode
-// would drop them silently.
-func decodeSpec(node *yaml.Node) (Spec, error) {
-	var s Spec
-	b, err := yaml.Marshal(node)
-	if err != nil {
-		return s, err
-	}
-	d := yaml.NewDecoder(bytes.NewReader(b))
-	d.KnownFields(true)
-	if err := d.Decode(&s); err != nil {
-		return s, errors.New(strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:\n"))
-	}
-	return s, nil
 }
 
 // place notes where things stand in the manifest.

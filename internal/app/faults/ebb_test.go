@@ -156,9 +156,16 @@ func TestRequestDeadline(t *testing.T) {
 	if slowest > 2*deadline+time.Second || most > before+300 || idle > 0 {
 		t.Errorf("the slowest took %s; %d goroutines, %d before; %d transactions waited", slowest, most, before, idle)
 	}
-	began := time.Now()
-	if err := send(); !errors.Is(err, errAway) || time.Since(began) > deadline/2 {
-		t.Errorf("when all know: %v after %s", err, time.Since(began))
+	began, quickest := time.Now(), time.Hour
+	for range 3 { // one of them may be the call that goes to look, no two in a row
+		asked := time.Now()
+		if err := send(); !errors.Is(err, errAway) {
+			t.Errorf("when all know: %v", err)
+		}
+		quickest = min(quickest, time.Since(asked))
+	}
+	if quickest > deadline/2 {
+		t.Errorf("when all know: the quickest after %s", quickest)
 	}
 	s.proxy.be(way{})
 	s.awaken()

@@ -198,6 +198,14 @@ func (w *Wire) Kill() {
 	}
 }
 
+// reached are the ports by which the program has come to PostgreSQL. One that it was just
+// asking for when it died is added, and shut, after the kill.
+func (w *Wire) reached() []int32 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.ports)
+}
+
 // Gone waits until PostgreSQL has noticed that the program is dead, and undone what
 // it had not committed.
 func (w *Wire) Gone(t testing.TB, dsn string) {
@@ -210,7 +218,7 @@ func (w *Wire) Gone(t testing.TB, dsn string) {
 	defer func() { _ = conn.Close(ctx) }()
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(3 * time.Millisecond) {
 		var n int
-		err := conn.QueryRow(ctx, "select count(*)::int from pg_stat_activity where client_port = any ($1) and datname = current_database()", w.ports).Scan(&n)
+		err := conn.QueryRow(ctx, "select count(*)::int from pg_stat_activity where client_port = any ($1) and datname = current_database()", w.reached()).Scan(&n)
 		if err != nil {
 			t.Fatal(err)
 		}

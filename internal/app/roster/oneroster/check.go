@@ -30,7 +30,7 @@ func (p *Package) Check(ctx context.Context, s Store) (*Report, error) {
 		c.finish()
 	}
 	report := c.col.report()
-	report.Version = string(p.variant)
+	report.Version = string(p.Version())
 	report.Rows = c.rows
 	p.checked, p.valid, p.rows, p.orgKinds, p.store = true, report.Valid, c.rows, c.orgKinds(), s
 	return report, nil

@@ -69,6 +69,7 @@ type Package struct {
 
 	manifest Manifest
 	variant  Variant
+	begun    bool // the variant is known
 
 	checked  bool
 	valid    bool
@@ -139,6 +140,7 @@ func (p *Package) begin() error {
 	if err := p.pickVariant(); err != nil {
 		return err
 	}
+	p.begun = true
 	p.compareFiles()
 	return nil
 }
@@ -157,8 +159,14 @@ func (p *Package) Close() error {
 func (p *Package) SHA256() string { return p.sum }
 
 // Version returns the text that the package follows. A 1.2 package without a
-// users.csv shows no difference and counts as 1.2.1.
-func (p *Package) Version() Variant { return p.variant }
+// users.csv shows no difference and counts as 1.2.1; of what could not be opened as a
+// package nothing is known, and it is empty.
+func (p *Package) Version() Variant {
+	if !p.begun {
+		return ""
+	}
+	return p.variant
+}
 
 // Declared returns what the manifest says: "1.1" or "1.2", empty without one.
 func (p *Package) Declared() string { return p.manifest.OneRosterVersion }

@@ -2,7 +2,8 @@
 // scripts the tables stand in the order that the page gave them.
 "use strict";
 const words = document.currentScript.dataset;
-// There the rows are cards, and the headings are for screen readers alone.
+// There the rows are cards, and the headings are for screen readers alone: a choice
+// before the table sorts it instead.
 const phone = matchMedia("(max-width: 37.5rem)");
 const value = (cell) => {
   const text = cell.textContent.trim();
@@ -15,13 +16,20 @@ const value = (cell) => {
 };
 function order(table, column, down) {
   const rows = [...table.tBodies[0].rows].map((row) => [value(row.cells[column]), row]);
-  const by = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), document.documentElement.lang, { numeric: true }));
-  rows.sort((a, b) => (down ? by(b[0], a[0]) : by(a[0], b[0])));
+  const less = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), document.documentElement.lang, { numeric: true }));
+  rows.sort((a, b) => (down ? less(b[0], a[0]) : less(a[0], b[0])));
   table.tBodies[0].append(...rows.map((r) => r[1]));
 }
-function sortable(table) {
+function by(table, head, column, down) {
+  for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", down ? "descending" : "ascending");
+  order(table, column, down);
+}
+function sortable(table, n) {
+  const choice = document.createElement("select");
   [...table.tHead.rows[0].cells].forEach((head, column) => {
     if (!head.textContent.trim() || head.querySelector(".ds-sr-only")) return;
+    choice.add(new Option(head.textContent.trim(), column));
     const button = document.createElement("button");
     button.type = "button";
     button.className = "sort";
@@ -29,30 +37,36 @@ function sortable(table) {
     head.append(button);
     button.disabled = phone.matches;
     phone.addEventListener("change", () => { button.disabled = phone.matches; });
-    button.addEventListener("click", () => {
-      const down = head.getAttribute("aria-sort") === "ascending";
-      for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-      head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      order(table, column, down);
-    });
+    button.addEventListener("click", () => by(table, head, column, head.getAttribute("aria-sort") === "ascending"));
   });
+  if (choice.length < 2) return;
+  const box = field(table, choice, "jarjestys-" + n, words.sort);
+  box.classList.add("phone");
+  choice.prepend(new Option("\u2013", ""));
+  choice.value = "";
+  choice.addEventListener("change", () => { if (choice.value) by(table, table.tHead.rows[0].cells[choice.value], Number(choice.value), false); });
+}
+// A labelled field before a table.
+function field(table, input, id, text) {
+  const box = document.createElement("div");
+  const label = document.createElement("label");
+  box.className = "sieve ds-field";
+  label.className = "ds-label";
+  label.textContent = text;
+  label.htmlFor = input.id = id;
+  input.className = "ds-input";
+  box.append(label, input);
+  table.before(box);
+  return box;
 }
 function filterable(table, n) {
-  const box = document.createElement("div");
-  box.className = "sieve ds-field";
-  const label = document.createElement("label");
-  const field = document.createElement("input");
+  const input = document.createElement("input");
   const said = document.createElement("p");
-  label.className = "ds-label";
-  field.className = "ds-input";
-  field.type = "search";
-  field.id = "suodatin-" + n;
-  label.htmlFor = field.id;
-  label.textContent = words.filter;
+  input.type = "search";
   said.setAttribute("role", "status");
   said.className = "muted";
-  field.addEventListener("input", () => {
-    const want = field.value.trim().toLocaleLowerCase();
+  input.addEventListener("input", () => {
+    const want = input.value.trim().toLocaleLowerCase();
     let shown = 0;
     for (const row of table.tBodies[0].rows) {
       row.hidden = !row.textContent.toLocaleLowerCase().includes(want);
@@ -60,15 +74,14 @@ function filterable(table, n) {
     }
     said.textContent = want ? words.shown.replace("%", `${shown}/${table.tBodies[0].rows.length}`) : "";
   });
-  box.append(label, field, said);
-  table.before(box);
+  field(table, input, "suodatin-" + n, words.filter).append(said);
 }
 function dress() {
   document.querySelectorAll("table.rows:not([data-dressed])").forEach((table, n) => {
     table.dataset.dressed = "";
     const rows = table.tBodies[0] ? table.tBodies[0].rows.length : 0;
     if (!table.tHead || rows < 6 || table.matches(".matrix, .diff")) return;
-    sortable(table);
+    sortable(table, n);
     if (rows >= 12) filterable(table, n);
   });
 }
