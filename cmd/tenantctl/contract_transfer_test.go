@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -191,7 +192,7 @@ func TestLeaveSealErase(t *testing.T) {
 	state := func() any { return object[fields](t, s.ok("tenant", "show", slug, "-o", "json"))["state"] }
 
 	s.refused(2, "--reason is missing", "tenant", "leave", slug)
-	s.refused(1, "run first: tenantctl tenant leave", "tenant", "seal", slug, "--export", s.exportTo(slug))
+	s.refused(1, "run first: tenantctl tenant leave", "tenant", "seal", slug, "--confirm", id, "--export", s.exportTo(slug))
 	s.refused(1, "begins with: tenantctl tenant seal", "tenant", "erase", slug, "--confirm", id, "--reason", "r")
 	for range 2 {
 		named(t, "leave", object[fields](t, s.ok("tenant", "leave", slug, "--reason", "agreement ended", "-o", "json")), tenantFields)
@@ -205,15 +206,34 @@ func TestLeaveSealErase(t *testing.T) {
 	old := s.exportTo(slug)
 	s.ok("roster", "plan", slug, s.generated(60, "--mutate", "2%"))
 	s.ok("tenant", "leave", slug, "--reason", "agreement ended")
-	s.refused(1, "has changed since the export", "tenant", "seal", slug, "--export", old)
+	s.refused(1, "has not verified an export", "tenant", "seal", slug, "--confirm", id, "--export", old)
 	if state() != "leaving" {
 		t.Errorf("state after a seal with an old export: %v", state())
 	}
 	last := filepath.Join(t.TempDir(), "last.zip")
-	s.ok("tenant", "export", slug, "--out", last)
-	s.refused(5, "of another tenant", "tenant", "seal", slug, "--export", s.otherExport(twin))
+	s.refused(5, "is not the hash of the last export", "tenant", "verify-export", slug, "--sha256", strings.Repeat("0", 64), "--signer", "M", "--reason", "r")
+	sum := object[fields](t, s.ok("tenant", "export", slug, "--out", last, "-o", "json"))["sha256"].(string)
+	s.refused(2, "--signer is missing", "tenant", "verify-export", slug, "--sha256", sum, "--reason", "letter")
+	s.ok("tenant", "verify-export", slug, "--sha256", sum, "--signer", "Maija Meri", "--reason", "letter", "--dry-run")
+	s.refused(1, "has not verified an export", "tenant", "seal", slug, "--confirm", id, "--export", last)
+	named(t, "verify-export", object[fields](t, s.ok("tenant", "verify-export", slug, "--sha256", sum, "--signer", "Maija Meri", "--reason", "letter", "-o", "json")), "tenant sha256 signer noted_by dry_run")
+	s.refused(5, "of another tenant", "tenant", "seal", slug, "--confirm", id, "--export", s.otherExport(twin))
+	s.refused(2, "--confirm is missing", "tenant", "seal", slug, "--export", last)
+	s.refused(5, "--confirm is not the id of", "tenant", "seal", slug, "--confirm", "tnt_x", "--export", last)
+	dry := s.run("tenant", "seal", slug, "--export", last, "--dry-run", "-o", "json")
+	named(t, "seal", object[fields](t, dry.out), "tenant slug state rows objects bytes export_sha256 verified_by verified_on verified_at requested_by sealed_by dry_run")
+	if dry.code != 0 || !strings.Contains(dry.err, "nothing was changed") || state() != "leaving" {
+		t.Errorf("dry run: %s", dry)
+	}
+	if a := s.run("tenant", "seal", slug, "--confirm", id, "--export", last, "--actor", "maija"); a.code != 8 || !strings.Contains(a.err, "Somebody else confirms: tenantctl tenant seal "+slug) || state() != "leaving" {
+		t.Fatalf("seal by one: %s", a)
+	}
+	s.refused(4, "another person runs the command with --actor", "tenant", "seal", slug, "--confirm", id, "--export", last, "--actor", "Maija")
 	for range 2 {
-		s.ok("tenant", "seal", slug, "--export", last)
+		g := object[fields](t, s.ok("tenant", "seal", slug, "--confirm", id, "--export", last, "--actor", "kalle", "-o", "json"))
+		if g["state"] != "sealed" || g["sealed_by"] != "kalle" || g["verified_by"] != "Maija Meri" {
+			t.Errorf("sealed: %v", g)
+		}
 	}
 	s.refused(1, "is sealed; nobody enters it any more", "roster", "history", slug)
 	s.ok("doctor", slug)
@@ -240,7 +260,7 @@ func TestLeaveSealErase(t *testing.T) {
 		}
 	}
 	r := object[fields](t, s.ok("tenant", "receipt", slug, "-o", "json"))
-	named(t, "receipt", r, "tenant slug name municipality_code business_id reason requested_by requested_at confirmed_by confirmed_at erased_at export_sha256 erased remains")
+	named(t, "receipt", r, "tenant slug name municipality_code business_id reason requested_by requested_at confirmed_by confirmed_at erased_at export_sha256 verified_by verified_at sealed_by sealed_at erased remains")
 	if r["requested_by"] != "maija" || r["confirmed_by"] != "kalle" || len(r["export_sha256"].(string)) != 64 {
 		t.Errorf("receipt: %v", r)
 	}
@@ -254,6 +274,15 @@ func TestLeaveSealErase(t *testing.T) {
 	s.refused(1, "was erased; choose another slug", "tenant", "create", slug, "--name-fi", "X", "--municipality-code", code())
 	// What was erased comes back from its export, and from nothing else.
 	s.ok("tenant", "restore", "back-"+slug, "--from", last)
+}
+
+func sumOf(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(b))
 }
 
 func (s *shell) otherExport(slug string) string {
@@ -310,7 +339,9 @@ func TestKilledTransfer(t *testing.T) {
 	id := object[fields](t, s.ok("tenant", "show", victim, "-o", "json"))["id"].(string)
 	s.ok("tenant", "leave", victim, "--reason", "test")
 	last := s.otherExport(victim)
-	s.ok("tenant", "seal", victim, "--export", last)
+	s.ok("tenant", "verify-export", victim, "--sha256", sumOf(t, last), "--signer", "M", "--reason", "letter")
+	s.run("tenant", "seal", victim, "--confirm", id, "--export", last, "--actor", "maija")
+	s.ok("tenant", "seal", victim, "--confirm", id, "--export", last, "--actor", "kalle")
 	if a := s.run("tenant", "erase", victim, "--confirm", id, "--reason", "test", "--actor", "maija"); a.code != 8 {
 		t.Fatalf("request: %s", a)
 	}

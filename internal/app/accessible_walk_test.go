@@ -147,6 +147,10 @@ func (w *world) walk(t *testing.T, b context.Context, f func(scene)) {
 			w.enter(t, b, host, w.people[s.who])
 			at = who
 		}
+		if s.goes {
+			w.going(t, func() { f(s) })
+			continue
+		}
 		f(s)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"digione/internal/app/home"
 	"digione/internal/app/identity"
 	"digione/internal/app/jobs"
+	"digione/internal/app/leaving"
 	"digione/internal/app/mail"
 	"digione/internal/app/merge"
 	"digione/internal/app/objects"
@@ -94,6 +95,7 @@ func New(cfg Config) *App {
 	rosters := roster.NewDesk(&roster.Service{DB: cfg.DB, Objects: cfg.Objects, Keyset: cfg.Keyset, Now: cfg.Now}, cfg.Log)
 	roster.Routes(r, rosters)
 	onboarding.Routes(r, cfg.DB, process, evidence)
+	leaving.Routes(r, cfg.DB)
 	support.Routes(r, visits)
 	family.Routes(r, guardians)
 	oversight.Routes(r, cfg.DB)

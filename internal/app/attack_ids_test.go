@@ -138,7 +138,7 @@ func fields(x, ids *side) url.Values {
 		"laji": {"custodian"}, "kenelle": {ids.values["person"].only, ids.values["guardian"].only}, "ryhma": {ids.values["group"].only, ids.values["group"].own}, "sailyy": {ids.values["other"].own, ids.values["other"].only},
 		"yhteystiedot": {"1"}, "nimi": {"zq"}, "selvitys": {"Selvitetty esimiehen kanssa"}, "reason": {"Sovittu kunnan kanssa"}, "requirement": {"rulebook"}, "kunta": {ids.Slug}, "tunnit": {"2"},
 		"paluu": {"/"}, "vastaus": {"{}"}, "avain": {"AAAA"}, "initial": {"1"}, "approve": {"1"}, "day": {"2027-01-11"}, "lenient": {"1"}, "no_delete": {"1"}, "size": {"1000"}, "mark": {"mark"}, "name": {"a.zip"},
-		"time": {"03:00"}, "each": {"1"}, "part": {"1"}}
+		"time": {"03:00"}, "each": {"1"}, "part": {"1"}, "tiiviste": {exportOf(ids)}, "katsottu": {"1"}}
 }
 
 // TestFormsAreFilled finds every field that a handler reads in what the attacks send.

@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/url"
 	"os"
@@ -259,6 +261,7 @@ func TestAttackMatrix(t *testing.T) {
 		k.unchanged(x.twin, before)
 		k.foreignIDs(x)
 	}
+	k.departing()
 	k.silent()
 	t.Logf("proof: %d requests, %d of them answered, %d went wrong", k.sent.Load(), k.reached.Load(), k.wrong.Load())
 	if every == 1 && k.sent.Load() < 20_000 {
@@ -271,7 +274,44 @@ var nobodys = map[string]string{
 	"/kirjaudu/:provider/alku": "left out: it is bounded by address", "/kirjaudu/paluu": "leads back from a sign-in that nobody began",
 	"/sisaan/:token": "once, see internal/app/family", "/tuki/:token": "once, see internal/app/operators",
 	"/oppilastiedot/henkilot/:person": "about people of the roster; the siege's own people are not of it",
+	"/lahto":                          "while a municipality leaves, see departing",
 }
+
+// departing tries the pages that are there only while a municipality leaves: both do.
+func (k *attack) departing() {
+	k.Helper()
+	ctx := context.Background()
+	both := []*side{k.alpha, k.beta}
+	be := func(state string) {
+		for _, x := range both {
+			k.owner(x, "update control.tenant set state = $2 where id = $1", x.ID, state)
+		}
+		ok(k.T, k.env.DB.Refresh(ctx))
+	}
+	for _, x := range both {
+		k.owner(x, `insert into control.leaving (tenant, reason, begun_by, begun_at, offered_sha256, offered_at, offered) values ($1, $2, 'olli', now(), $3, now(), '{"tables": [], "objects": []}')`,
+			x.ID, "Sopimus "+x.canary, exportOf(x))
+	}
+	be("leaving")
+	defer be("active")
+	for _, x := range both {
+		asks, writes := k.atHome(x)
+		for _, s := range slices.Concat(asks, k.abroad(x.twin), writes) {
+			if s.route.Path == "/lahto" {
+				k.fire(s)
+			}
+		}
+		if !k.seen[x.host+" GET /lahto"] || !k.seen[x.host+" POST /lahto"] {
+			k.Errorf("/lahto opens for nobody at %s while it leaves: what was tried there proves nothing", x.Slug)
+		}
+		if n := k.text(x, "select count(*)::text from control.export_verification where tenant = $1 and (export_sha256 <> $2 or actor <> $3)", x.ID, exportOf(x), "person "+id("admin").String()); n != "0" {
+			k.Errorf("%s words about the export of %s are not its admin's", n, x.Slug)
+		}
+	}
+}
+
+// exportOf is the hash of the export that a side was handed.
+func exportOf(x *side) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(x.canary))) }
 
 // first makes sure that the matrix is no walk past closed doors: each page is asked for
 // by its own people, and opens for somebody.

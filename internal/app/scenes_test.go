@@ -35,6 +35,7 @@ type scene struct {
 	act   string // a script that brings the page into the state of the scene
 	until string // selector that shows that it did
 	fails bool   // the page is one of an error
+	goes  bool   // the municipality is leaving meanwhile
 }
 
 // noPages are the GET routes that answer with something else than a page.
@@ -99,6 +100,8 @@ func scenes(w *world) []scene {
 		{name: "oversight", route: "/valvonta", who: "admin", says: "Unusually many looks, to be explained, and the sealed end of the log."},
 		{name: "visits", route: "/tuki", who: "admin", says: "Visits of support: who, why, until when."},
 		{name: "joining", route: "/liittyminen", who: "admin", main: true, says: "The municipality's own page of joining: what is due, from whom, by when."},
+		{name: "leaving", route: "/lahto", who: "admin", goes: true, says: "A municipality that leaves: what happens, and the word that it has all of its data."},
+		{name: "leaving-wrong", route: "/lahto", who: "admin", goes: true, act: filled(`main form[action="/lahto"]`, `{tiiviste: "ab"}`), until: "main [role=alert]", says: "The same page when the file's checksum is another."},
 		{name: "rosters", route: "/oppilastiedot", who: "admin", main: true, says: "Imports: what waits, how to send a package, what has been."},
 		{name: "upload-invalid", route: "/oppilastiedot/paketti/:upload", who: "admin", says: "A package with errors: nothing was changed, and what to mend."},
 		{name: "upload-findings", route: "/oppilastiedot/paketti/:upload/havainnot", who: "admin", says: "Each finding with file, line and what was expected."},
@@ -247,6 +250,22 @@ func (w *world) imports(t *testing.T) {
 	do(t, b, "publishing", chromedp.Navigate(w.at("alpha", "/oppilastiedot/"+w.values["published"]+"/julkaisu")))
 	do(t, b, "schedule", chromedp.Click(`form[action$="/julkaisu"] button`))
 	do(t, b, "scheduled", chromedp.WaitVisible(`main .tiles`))
+}
+
+// going lets the municipality leave while f looks at it.
+func (w *world) going(t *testing.T, f func()) {
+	t.Helper()
+	be := func(state string) {
+		w.env.Exec(t, "update control.tenant set state = '"+state+"' where slug = 'alpha'")
+		ok(t, w.env.DB.Refresh(context.Background()))
+	}
+	w.env.Exec(t, `insert into control.leaving (tenant, reason, begun_by, begun_at, offered_sha256, offered_at, offered)
+		select id, 'Kunta siirtyy kuntayhtymän palveluun 1.8.2027', 'olli', '2026-11-02', repeat('ab', 32), '2026-11-20 12:00+02',
+		  '{"schema_version": 13, "tables": [{"name": "person", "rows": 3120, "sha256": ""}], "objects": [{"key": "a", "size": 5, "sha256": ""}]}'
+		  from control.tenant where slug = 'alpha' on conflict do nothing`)
+	be("leaving")
+	defer be("active")
+	f()
 }
 
 func (w *world) at(host, path string) string {

@@ -124,7 +124,15 @@ func TestCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = last.Close() }()
-	if twin, err = s.Seal(ctx, twin, "test", last); err != nil {
+	said := transfer.Verification{SHA256: last.SHA256, Side: transfer.ByMunicipality, Actor: "person 1", Name: "Rehtori", At: time.Now()}
+	if err := transfer.Verify(ctx, e.Operator.Control(), twin, said); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = s.Seal(ctx, twin, "one", last)
+	if _, err := s.Seal(ctx, twin, "two", last); err != nil {
+		t.Fatal(err)
+	}
+	if twin, err = e.Operator.Find(ctx, string(twin.ID)); err != nil {
 		t.Fatal(err)
 	}
 	_, _ = s.Erase(ctx, twin, "one", "it goes", nil)

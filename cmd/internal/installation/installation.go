@@ -170,7 +170,8 @@ func (in *Installation) Roster(ctx context.Context) (*roster.Service, error) {
 // Transfer returns what moves whole tenants, over this installation's files.
 func (in *Installation) Transfer() *transfer.Service {
 	of := func(t tenancy.Tenant, k *keys.Keyset) objects.Files { return objects.For(in.Objects, t.ID, k) }
-	return &transfer.Service{Operator: in.Operator, Now: time.Now, Files: transfer.Files{
+	kept := transfer.Retention{BackupDays: in.Settings.BackupDays, FormerVersionDays: in.Settings.FormerVersionDays}
+	return &transfer.Service{Operator: in.Operator, Now: time.Now, Retention: kept, Files: transfer.Files{
 		Get: func(ctx context.Context, t tenancy.Tenant, k *keys.Keyset, key string, sum [32]byte) (io.ReadCloser, error) {
 			return of(t, k).Get(ctx, key, sum)
 		},

@@ -56,6 +56,8 @@ type Settings struct {
 	SMTP               string        `mapstructure:"smtp"`
 	MailFrom           string        `mapstructure:"mail-from"`
 	TieraMail          string        `mapstructure:"tiera-mail"`
+	BackupDays         int           `mapstructure:"backup-days"`
+	FormerVersionDays  int           `mapstructure:"former-version-days"`
 }
 
 type option struct {
@@ -78,6 +80,8 @@ var (
 		{"host-suffix", "localhost", "a new tenant is reached at SLUG.SUFFIX"},
 		{"operator-host", "", "the operators' own host, which no tenant can have (default operator.SUFFIX)"},
 		{"family-host", "", "the guardians' own host, where children of several tenants are seen together (default koti.SUFFIX)"},
+		{"backup-days", 0, "days for which backups of the database are kept, as receipts of erasures name them (0: not said)"},
+		{"former-version-days", 0, "days for which the bucket keeps former versions of files, likewise (0: not said)"},
 		{"log-level", "info", "debug, info, warn or error"},
 	}
 	serving = []option{
@@ -198,6 +202,7 @@ func (s Settings) Validate() error {
 		u, err := url.Parse(s.DatabaseURL)
 		add(err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql"), "--database-url is no PostgreSQL URL; an example: postgres://digione@db.example:5432/digione")
 	}
+	add(s.BackupDays < 0 || s.FormerVersionDays < 0, "--backup-days and --former-version-days count days; give 0 or more")
 	add(s.KMSKey != "" && s.MasterKeyFile != "", "--kms-key and --master-key-file exclude each other; give one")
 	add(tenancy.CheckHost(s.HostSuffix) != nil, "--host-suffix %q is no host name; an example: digione.fi", s.HostSuffix)
 	for _, site := range []struct{ name, host, issuer, client, secret string }{

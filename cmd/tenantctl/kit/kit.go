@@ -56,14 +56,15 @@ func Code(err error) int {
 	var held *roster.HeldError
 	var file *transfer.InvalidError
 	var erasure *transfer.HeldError
+	var sealing *transfer.SealHeldError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &exit):
 		return exit.Code
-	case errors.As(err, &invalid), errors.As(err, &file):
+	case errors.As(err, &invalid), errors.As(err, &file), errors.Is(err, transfer.ErrOtherExport):
 		return ExitInvalid
-	case errors.As(err, &held), errors.As(err, &erasure):
+	case errors.As(err, &held), errors.As(err, &erasure), errors.As(err, &sealing):
 		return ExitHeld
 	case errors.Is(err, transfer.ErrOtherPerson):
 		return ExitNotAllowed

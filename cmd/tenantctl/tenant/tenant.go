@@ -20,7 +20,7 @@ import (
 func New(k *kit.Kit) *cobra.Command {
 	cmd := &cobra.Command{Use: "tenant", Short: "Create, list, suspend, copy, move and erase tenants"}
 	cmd.AddCommand(newCreate(k), newList(k), newShow(k), newSetState(k, "suspend", tenancy.Suspended), newSetState(k, "resume", tenancy.Active), newRotate(k), newProvider(k),
-		newExport(k), newRestore(k), newDiff(k), newDrill(k), newMove(k), newLeave(k), newSeal(k), newErase(k), newReceipt(k))
+		newExport(k), newRestore(k), newDiff(k), newDrill(k), newMove(k), newLeave(k), newVerifyExport(k), newSeal(k), newErase(k), newReceipt(k))
 	return cmd
 }
 

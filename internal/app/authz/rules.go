@@ -22,11 +22,13 @@ const (
 	SelfChange   Action = "self.change" // what is one's own: where one is signed in
 	SessionEnd   Action = "session.end"
 	Joining      Action = "joining"
-	SupportRead  Action = "support.read" // who was here to support, and why
-	RosterRead   Action = "roster.read"  // plans, imports and what they change
-	RosterChange Action = "roster.change"
-	ViewsRead    Action = "views.read" // which organisation looked at whom
-	AuditRead    Action = "audit.read" // alarms of mass reads, and the end of the sealed chain
+
+	LeavingVerify Action = "leaving.verify" // that one's municipality has its export
+	SupportRead   Action = "support.read"   // who was here to support, and why
+	RosterRead    Action = "roster.read"    // plans, imports and what they change
+	RosterChange  Action = "roster.change"
+	ViewsRead     Action = "views.read" // which organisation looked at whom
+	AuditRead     Action = "audit.read" // alarms of mass reads, and the end of the sealed chain
 
 	PersonManage   Action = "person.manage"   // identity, guardians and their validity
 	PersonDisclose Action = "person.disclose" // to somebody of another organisation
@@ -81,6 +83,7 @@ var rules = map[Action]map[Role]scope{
 	RightsGive:     {Principal: toUnits, Admin: toAll},
 	PrivacyInspect: {DataProtection: toAll},
 	Joining:        {Admin: toAll},
+	LeavingVerify:  {Admin: toAll},
 	SupportRead:    {Admin: toAll},
 	SelfChange:     {anyone: toSelf},
 	ViewsRead:      {anyone: toSelf, Guardian: toChildren},

@@ -47,27 +47,47 @@ type Receipt struct {
 	ConfirmedAt      time.Time   `json:"confirmed_at"`
 	ErasedAt         time.Time   `json:"erased_at"`
 	ExportSHA256     string      `json:"export_sha256"`
+	VerifiedBy       string      `json:"verified_by"` // of the municipality: it has the export
+	VerifiedAt       time.Time   `json:"verified_at"`
+	SealedBy         []string    `json:"sealed_by"` // who asked, who confirmed
+	SealedAt         time.Time   `json:"sealed_at"`
 	Erased           Going       `json:"erased"`
 	Remains          []Remaining `json:"remains"`
 }
 
 // Remaining is something that an erasure does not reach.
 type Remaining struct {
-	What  string `json:"what"`
-	Until string `json:"until"`
+	What  string     `json:"what"`
+	Until string     `json:"until"`
+	Date  *time.Time `json:"date"` // the last day of it, null where there is none
 }
 
-// remaining is said in every receipt: what these commands cannot reach.
-var remaining = []Remaining{
-	{"Backups of the database made before the erasure: rows as they were, and the wrapped keyset", "until the backups' own retention ends"},
-	{"Former versions of objects, in a bucket that keeps versions: sealed by the destroyed keys", "until the bucket's lifecycle rule removes them"},
-	{"The operator log and this receipt: who did what to the tenant, without its people", "kept"},
-	{"The log of its joining: who signed what for it, and the hashes of the files", "kept, as proof of the agreements"},
-	{"Exports that were handed over", "until their holder deletes them"},
+// Retention is for how many days copies outlive what they are of; 0 where the
+// installation does not say.
+type Retention struct{ BackupDays, FormerVersionDays int }
+
+// remaining is what a receipt says of what an erasure at a time cannot reach.
+func (r Retention) remaining(at time.Time) []Remaining {
+	until := func(days int, otherwise string) (string, *time.Time) {
+		if days == 0 {
+			return otherwise, nil
+		}
+		day := at.AddDate(0, 0, days).UTC().Truncate(24 * time.Hour)
+		return fmt.Sprintf("%s (%d days)", day.Format(time.DateOnly), days), &day
+	}
+	backups, last := until(r.BackupDays, "until the backups' own retention ends: set backup-days to have the day named")
+	versions, gone := until(r.FormerVersionDays, "until the bucket's lifecycle rule removes them: set former-version-days to have the day named")
+	return []Remaining{
+		{"Backups of the database made before the erasure: rows as they were, and the wrapped keyset", backups, last},
+		{"Former versions of objects, in a bucket that keeps versions: sealed by the destroyed keys", versions, gone},
+		{"The operator log and this receipt: who did what to the tenant, without its people", "kept", nil},
+		{"The log of its joining: who signed what for it, and the hashes of the files", "kept, as proof of the agreements", nil},
+		{"Exports that were handed over", "until their holder deletes them", nil},
+	}
 }
 
-// ErrOtherPerson says that the confirmation needs somebody else.
-var ErrOtherPerson = errors.New("the one who asked for an erasure cannot confirm it")
+// ErrOtherPerson says that the confirmation of a sealing or an erasure needs somebody else.
+var ErrOtherPerson = errors.New("the one who asked cannot confirm it")
 
 // HeldError says that an erasure waits for a second person.
 type HeldError struct{ Erasure Erasure }
@@ -155,7 +175,7 @@ func (s *Service) Erase(ctx context.Context, t tenancy.Tenant, actor, reason str
 		return e, &HeldError{e}
 	}
 	if e.ConfirmedBy == "" {
-		if strings.EqualFold(strings.TrimSpace(e.RequestedBy), strings.TrimSpace(actor)) {
+		if sameActor(e.RequestedBy, actor) {
 			return e, fmt.Errorf("%w: %s asked to erase %s; another person runs the command with --actor", ErrOtherPerson, actor, t.Slug)
 		}
 		counts, err := json.Marshal(e.Going)
@@ -247,12 +267,17 @@ func (s *Service) giveReceipt(ctx context.Context, t tenancy.Tenant) (*Receipt, 
 	if err != nil {
 		return nil, err
 	}
-	sum, err := s.sealedWith(ctx, t)
+	o, _, err := Offered(ctx, s.Operator.Control(), t.ID)
+	if err != nil {
+		return nil, err
+	}
+	v, _, err := Verified(ctx, s.Operator.Control(), t.ID)
 	if err != nil {
 		return nil, err
 	}
 	rc := &Receipt{Tenant: t.ID, Slug: t.Slug, Name: t.NameFi, MunicipalityCode: t.MunicipalityCode, BusinessID: t.BusinessID, Reason: r.reason,
-		RequestedBy: r.by, RequestedAt: r.at, ConfirmedBy: r.confirmedBy, ConfirmedAt: *r.confirmedAt, ErasedAt: s.Now(), ExportSHA256: sum, Remains: remaining}
+		RequestedBy: r.by, RequestedAt: r.at, ConfirmedBy: r.confirmedBy, ConfirmedAt: *r.confirmedAt, ErasedAt: s.Now(), ExportSHA256: o.SealedSum,
+		VerifiedBy: v.Name, VerifiedAt: v.At, SealedBy: []string{o.AskedBy, o.SealedBy}, SealedAt: o.SealedAt, Remains: s.Retention.remaining(s.Now())}
 	if err := json.Unmarshal(r.counts, &rc.Erased); err != nil {
 		return nil, err
 	}

@@ -169,5 +169,6 @@ func (s *Service) ExportFile(ctx context.Context, t tenancy.Tenant, name string)
 	if err := os.Rename(f.Name(), name); err != nil {
 		return nil, "", fmt.Errorf("name export file: %w", err)
 	}
-	return m, hexOf(h.Sum(nil)), nil
+	sum = hexOf(h.Sum(nil))
+	return m, sum, s.offer(ctx, t, m, sum)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -43,7 +44,8 @@ const sqlLeave = `
 insert into control.leaving (tenant, reason, begun_by, begun_at)
 values (@id, @reason, @actor, @at)
     on conflict (tenant) do update
-   set reason = excluded.reason, begun_by = excluded.begun_by, begun_at = excluded.begun_at`
+   set reason = excluded.reason, begun_by = excluded.begun_by, begun_at = excluded.begun_at,
+       offered_sha256 = null, offered_at = null, offered = null, seal_asked_by = null, seal_asked_at = null`
 
 // DiffersError says that an export is not what the tenant keeps.
 type DiffersError struct {
@@ -80,43 +82,123 @@ func (s *Service) CheckExport(ctx context.Context, t tenancy.Tenant, f *File) er
 	return nil
 }
 
-// Seal ends all reading of a tenant that leaves. The export must be what the
-// tenant keeps: it is compared after the doors are shut, and they open again when
-// it is not. Its hash is recorded. Killed in between, the same call goes on.
-func (s *Service) Seal(ctx context.Context, t tenancy.Tenant, actor string, f *File) (tenancy.Tenant, error) {
+// Sealing is where the sealing of a tenant stands: what will be read by nobody any
+// more, and who has agreed.
+type Sealing struct {
+	Tenant       tenancy.ID    `json:"tenant"`
+	Slug         string        `json:"slug"`
+	State        tenancy.State `json:"state"`
+	Rows         int64         `json:"rows"`
+	Objects      int           `json:"objects"`
+	Bytes        int64         `json:"bytes"`
+	ExportSHA256 string        `json:"export_sha256"`
+	VerifiedBy   string        `json:"verified_by"` // of the municipality
+	VerifiedOn   string        `json:"verified_on"` // page or paper
+	VerifiedAt   time.Time     `json:"verified_at"`
+	RequestedBy  string        `json:"requested_by"`
+	SealedBy     string        `json:"sealed_by"`
+	DryRun       bool          `json:"dry_run"`
+}
+
+// SealHeldError says that a sealing waits for a second person.
+type SealHeldError struct{ Sealing Sealing }
+
+func (e *SealHeldError) Error() string {
+	return fmt.Sprintf("%s asked to seal %s; it is still read. Somebody else confirms: tenantctl tenant seal %s --confirm %s --export FILE --actor NAME",
+		e.Sealing.RequestedBy, e.Sealing.Slug, e.Sealing.Slug, e.Sealing.Tenant)
+}
+
+// PreviewSeal says what a sealing with an export would shut, and where it stands. It
+// refuses whatever a sealing would refuse, but for what comes in between.
+func (s *Service) PreviewSeal(ctx context.Context, t tenancy.Tenant, f *File) (Sealing, error) {
+	g := Sealing{Tenant: t.ID, Slug: t.Slug, State: t.State}
 	if t.State != tenancy.Leaving && t.State != tenancy.Sealed {
-		return t, fmt.Errorf("tenant %s is %s; run first: tenantctl tenant leave %s --reason \"…\"", t.Slug, t.State, t.Slug)
+		return g, fmt.Errorf("tenant %s is %s; run first: tenantctl tenant leave %s --reason \"…\"", t.Slug, t.State, t.Slug)
 	}
-	if err := s.Operator.Settled(ctx, t); err != nil {
-		return t, err
-	}
-	sealed, err := s.sealedWith(ctx, t)
-	if err != nil || sealed != "" {
-		return t, err
-	}
-	if f.Manifest.Tenant != t.ID {
-		return t, invalid("it is of another tenant than %s", t.Slug)
-	}
-	err = s.Operator.Step(ctx, t.ID, "leave", "seal", func() error {
-		if err := s.setState(ctx, t, tenancy.Leaving, tenancy.Sealed); err != nil {
-			return err
-		}
-		err := s.Operator.Shut(ctx, t)
-		if err == nil {
-			err = s.CheckExport(ctx, t, f)
-		}
-		if err != nil {
-			ctx := context.WithoutCancel(ctx)
-			return errors.Join(err, s.Operator.Open(ctx, t), s.setState(ctx, t, tenancy.Sealed, tenancy.Leaving))
-		}
-		const q = `update control.leaving set export_sha256 = $2, sealed_by = $3, sealed_at = $4 where tenant = $1`
-		_, err = s.Operator.Control().Exec(ctx, q, t.ID, f.SHA256, actor, s.Now())
-		return err
-	})
+	o, _, err := Offered(ctx, s.Operator.Control(), t.ID)
 	if err != nil {
-		return t, fmt.Errorf("seal %s: %w", t.Slug, err)
+		return g, err
 	}
-	return s.Operator.Find(ctx, string(t.ID))
+	g.RequestedBy, g.SealedBy, g.ExportSHA256 = o.AskedBy, o.SealedBy, o.SealedSum
+	if v, ok, err := Verified(ctx, s.Operator.Control(), t.ID); err != nil {
+		return g, err
+	} else if ok {
+		g.VerifiedBy, g.VerifiedAt, g.VerifiedOn = v.Name, v.At, "page"
+		if v.Side == OnPaper {
+			g.VerifiedOn = "paper, noted by " + v.Actor
+		}
+	}
+	m := f.Manifest
+	if m.Tenant != t.ID {
+		return g, invalid("it is of another tenant than %s", t.Slug)
+	}
+	c := Contents{m.SchemaVersion, m.Tables, m.Objects}
+	g.Rows, g.Objects, g.Bytes = c.Rows(), len(c.Objects), c.Bytes()
+	if g.ExportSHA256 != "" { // it is done
+		return g, nil
+	}
+	g.ExportSHA256 = f.SHA256
+	if err := s.Operator.Settled(ctx, t); err != nil {
+		return g, err
+	}
+	_, err = s.agreed(ctx, t, f)
+	return g, err
+}
+
+// Seal ends all reading of a tenant that leaves, when its municipality has verified
+// the export and a second person agrees: the first call returns SealHeldError. The
+// export must be what the tenant keeps: it is compared after the doors are shut, and
+// they open again when it is not. Its hash is recorded. Killed in between, anybody's
+// call goes on.
+func (s *Service) Seal(ctx context.Context, t tenancy.Tenant, actor string, f *File) (Sealing, error) {
+	g, err := s.PreviewSeal(ctx, t, f)
+	if err != nil || g.SealedBy != "" {
+		return g, err
+	}
+	if t.State == tenancy.Leaving { // else a second person has agreed already
+		if g.RequestedBy == "" {
+			if err := s.CheckExport(ctx, t, f); err != nil {
+				return g, err
+			}
+			const q = `update control.leaving set seal_asked_by = $2, seal_asked_at = $3 where tenant = $1 and seal_asked_by is null`
+			if _, err := s.Operator.Control().Exec(ctx, q, t.ID, actor, s.Now()); err != nil {
+				return g, fmt.Errorf("record request: %w", err)
+			}
+			g.RequestedBy = actor
+			return g, &SealHeldError{g}
+		}
+		if sameActor(g.RequestedBy, actor) {
+			return g, fmt.Errorf("%w: %s asked to seal %s; another person runs the command with --actor", ErrOtherPerson, actor, t.Slug)
+		}
+	}
+	err = s.Operator.Step(ctx, t.ID, "leave", "seal", func() error { return s.shut(ctx, t, actor, f) })
+	if err != nil {
+		return g, fmt.Errorf("seal %s: %w", t.Slug, err)
+	}
+	g.State, g.SealedBy = tenancy.Sealed, actor
+	return g, nil
+}
+
+func (s *Service) shut(ctx context.Context, t tenancy.Tenant, actor string, f *File) error {
+	if err := s.setState(ctx, t, tenancy.Leaving, tenancy.Sealed); err != nil {
+		return err
+	}
+	err := s.Operator.Shut(ctx, t)
+	if err == nil {
+		err = s.CheckExport(ctx, t, f)
+	}
+	if err != nil {
+		ctx := context.WithoutCancel(ctx)
+		return errors.Join(err, s.Operator.Open(ctx, t), s.setState(ctx, t, tenancy.Sealed, tenancy.Leaving))
+	}
+	const q = `update control.leaving set export_sha256 = $2, sealed_by = $3, sealed_at = $4 where tenant = $1`
+	_, err = s.Operator.Control().Exec(ctx, q, t.ID, f.SHA256, actor, s.Now())
+	return err
+}
+
+// sameActor tells whether two names of the command line are one person's.
+func sameActor(a, b string) bool {
+	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
 }
 
 // sealedWith returns the hash of the export that a tenant was sealed with, "" when

@@ -1,6 +1,6 @@
 // Package transfer takes a whole tenant out of an installation and brings it in:
 // export, restore, comparison, restore drill, and the ways of a tenant that
-// leaves. It writes control.drill, control.leaving and control.erasure, and every
+// leaves. It writes control.drill, control.leaving, control.export_verification and control.erasure, and every
 // table of a tenant that is being restored. It must not know what the rows mean:
 // schemas says which values are sealed.
 package transfer
@@ -30,6 +30,8 @@ type Service struct {
 	Operator *tenancy.Operator
 	Files    Files
 	Now      func() time.Time
+
+	Retention Retention // what a receipt says of copies
 }
 
 // Manifest says what a file holds.

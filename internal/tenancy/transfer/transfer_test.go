@@ -347,7 +347,7 @@ func TestErasureStopped(t *testing.T) {
 	t.Parallel()
 	e := dbtest.New(t)
 	for i, stop := range transfer.EraseSteps() {
-		s, tn, f := exported(t, e.Operator, fmt.Sprintf("gone%c", 'a'+i))
+		s, tn, _ := exported(t, e.Operator, fmt.Sprintf("gone%c", 'a'+i))
 		tn, err := s.Leave(ctx, tn, "maija", "test")
 		ok(t, err)
 		ok(t, e.DB.Refresh(ctx))
@@ -355,8 +355,7 @@ func TestErasureStopped(t *testing.T) {
 			t.Errorf("write while leaving: %v", err)
 		}
 		ok(t, e.DB.Write(ctx, tn.ID, func(tenancy.Write) error { return nil }, tenancy.Trace()))
-		tn, err = s.Seal(ctx, tn, "maija", f)
-		ok(t, err)
+		tn = sealed(t, s, tn)
 		ok(t, e.DB.Refresh(ctx))
 		if err := e.DB.Read(ctx, tn.ID, func(tenancy.Read) error { return nil }); !errors.Is(err, tenancy.ErrGone) {
 			t.Errorf("read of a sealed tenant: %v", err)
@@ -389,6 +388,158 @@ func TestErasureStopped(t *testing.T) {
 			t.Errorf("erased in the end: %+v, %v", done, err)
 		}
 	}
+}
+
+// handed writes the export of a tenant that leaves, and opens it.
+func handed(t *testing.T, s *transfer.Service, tn tenancy.Tenant) *transfer.File {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "last.zip")
+	_, _, err := s.ExportFile(ctx, tn, name)
+	ok(t, err)
+	f, err := transfer.OpenFile(ctx, name)
+	ok(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+// word is a municipality's, about an export.
+func word(s *transfer.Service, f *transfer.File) transfer.Verification {
+	return transfer.Verification{SHA256: f.SHA256, Side: transfer.ByMunicipality, Actor: "person 1", Name: "Rehtori Rinne", At: s.Now()}
+}
+
+// sealed takes a leaving tenant through export, verification and two people.
+func sealed(t *testing.T, s *transfer.Service, tn tenancy.Tenant) tenancy.Tenant {
+	t.Helper()
+	f := handed(t, s, tn)
+	ok(t, transfer.Verify(ctx, s.Operator.Control(), tn, word(s, f)))
+	var held *transfer.SealHeldError
+	if _, err := s.Seal(ctx, tn, "maija", f); !errors.As(err, &held) {
+		t.Fatalf("sealed by one: %v", err)
+	}
+	_, err := s.Seal(ctx, tn, "kalle", f)
+	ok(t, err)
+	tn, err = s.Operator.Find(ctx, string(tn.ID))
+	ok(t, err)
+	return tn
+}
+
+// TestSealing: a tenant is sealed with what its municipality has verified, and by two
+// people; whatever else is tried, it goes on leaving.
+func TestSealing(t *testing.T) {
+	t.Parallel()
+	e := dbtest.New(t)
+	s, tn, early := exported(t, e.Operator, "goes")
+	ctl := e.Operator.Control()
+	if err := transfer.Verify(ctx, ctl, tn, word(s, early)); err == nil {
+		t.Error("verified before it leaves")
+	}
+	tn, err := s.Leave(ctx, tn, "maija", "agreement ended")
+	ok(t, err)
+	if err := transfer.Verify(ctx, ctl, tn, word(s, early)); !errors.Is(err, transfer.ErrOtherExport) {
+		t.Errorf("an export of before: %v", err)
+	}
+	f := handed(t, s, tn)
+	if _, err := s.Seal(ctx, tn, "maija", f); !errors.Is(err, transfer.ErrUnverified) {
+		t.Errorf("not verified: %v", err)
+	}
+	v := word(s, f)
+	v.SHA256 = strings.ToUpper(v.SHA256[:32]) + " " + v.SHA256[32:]
+	for range 2 {
+		ok(t, transfer.Verify(ctx, ctl, tn, v))
+	}
+	if n := rowsOf(t, e, "select count(*)::text from control.export_verification"); n != "1" {
+		t.Errorf("%s words of one", n)
+	}
+	if got, there, err := transfer.Verified(ctx, ctl, tn.ID); err != nil || !there || got.Name != v.Name || got.SHA256 != f.SHA256 || got.Contents.Rows() != f.Manifest.Rows() {
+		t.Errorf("verified: %+v, %v, %v", got, there, err)
+	}
+	if _, err := ctl.Exec(ctx, "delete from control.export_verification"); err == nil {
+		t.Error("a word can be taken back")
+	}
+
+	// What is noted of who reads may come to it, nothing else.
+	inside := func(sql string) {
+		t.Helper()
+		ok(t, e.Operator.InSchema(ctx, tn, pgx.TxOptions{}, func(tx pgx.Tx) error { _, err := tx.Exec(ctx, sql); return err }))
+	}
+	inside("insert into audit_alarm (id, actor, actor_kind, day, first_at, last_at, persons, usual, allowed) values (gen_random_uuid(), gen_random_uuid(), 'person', current_date, now(), now(), 2, 1, 1)")
+	last := handed(t, s, tn)
+	inside("update person set given_names = given_names || 'x'")
+	other := handed(t, s, tn)
+	if _, err := s.Seal(ctx, tn, "maija", other); err == nil || !strings.Contains(err.Error(), "is not what its municipality verified") {
+		t.Errorf("another content: %v", err)
+	}
+	inside("update person set given_names = left(given_names, -1)")
+
+	var held *transfer.SealHeldError
+	if g, err := s.Seal(ctx, tn, "maija", last); !errors.As(err, &held) || g.RequestedBy != "maija" || g.Rows != last.Manifest.Rows() || g.VerifiedBy != v.Name {
+		t.Errorf("asked: %+v, %v", g, err)
+	}
+	if _, err := s.Seal(ctx, tn, " Maija", last); !errors.Is(err, transfer.ErrOtherPerson) {
+		t.Errorf("by the same: %v", err)
+	}
+	// The second was killed once the state had changed: anybody's call goes on.
+	_, err = ctl.Exec(ctx, "update control.tenant set state = 'sealed' where id = $1", tn.ID)
+	ok(t, err)
+	half, err := e.Operator.Find(ctx, "goes")
+	ok(t, err)
+	for range 2 {
+		if g, err := s.Seal(ctx, half, "kalle", last); err != nil || g.State != tenancy.Sealed || g.SealedBy != "kalle" || g.ExportSHA256 != last.SHA256 {
+			t.Errorf("sealed: %+v, %v", g, err)
+		}
+	}
+}
+
+// TestLeavingAgain: what was agreed in a leaving that was taken back counts no more.
+func TestLeavingAgain(t *testing.T) {
+	t.Parallel()
+	e := dbtest.New(t)
+	s, tn, _ := exported(t, e.Operator, "stays")
+	tn, err := s.Leave(ctx, tn, "maija", "agreement ended")
+	ok(t, err)
+	f := handed(t, s, tn)
+	ok(t, transfer.Verify(ctx, e.Operator.Control(), tn, word(s, f)))
+	_, err = s.Seal(ctx, tn, "maija", f)
+	if !errors.As(err, new(*transfer.SealHeldError)) {
+		t.Fatal(err)
+	}
+	_, err = e.Operator.Control().Exec(ctx, "update control.tenant set state = 'active' where id = $1", tn.ID)
+	ok(t, err)
+	tn.State = tenancy.Active
+	tn, err = s.Leave(ctx, tn, "maija", "after all")
+	ok(t, err)
+	if _, err := s.Seal(ctx, tn, "kalle", f); !errors.Is(err, transfer.ErrUnverified) {
+		t.Errorf("by what was agreed before: %v", err)
+	}
+	if o, there, err := transfer.Offered(ctx, e.Operator.Control(), tn.ID); err != nil || !there || o.SHA256 != "" || o.AskedBy != "" {
+		t.Errorf("left of before: %+v, %v", o, err)
+	}
+}
+
+// TestReceiptNamesDays: what is said to remain has a last day where one is known.
+func TestReceiptNamesDays(t *testing.T) {
+	t.Parallel()
+	e := dbtest.New(t)
+	s, tn, _ := exported(t, e.Operator, "paper")
+	s.Retention = transfer.Retention{BackupDays: 35}
+	tn, err := s.Leave(ctx, tn, "maija", "test")
+	ok(t, err)
+	tn = sealed(t, s, tn)
+	_, _ = s.Erase(ctx, tn, "maija", "test", nil)
+	done, err := s.Erase(ctx, tn, "kalle", "", nil)
+	ok(t, err)
+	r := done.Receipt
+	day := r.ErasedAt.AddDate(0, 0, 35).UTC().Format(time.DateOnly)
+	if r.VerifiedBy != "Rehtori Rinne" || !slices.Equal(r.SealedBy, []string{"maija", "kalle"}) || r.SealedAt.IsZero() ||
+		r.Remains[0].Date == nil || r.Remains[0].Until != day+" (35 days)" || r.Remains[1].Date != nil || !strings.Contains(r.Remains[1].Until, "former-version-days") {
+		t.Errorf("receipt: %+v", r)
+	}
+}
+
+func rowsOf(t *testing.T, e *dbtest.Env, sql string) (out string) {
+	t.Helper()
+	ok(t, e.Operator.Control().QueryRow(ctx, sql).Scan(&out))
+	return out
 }
 
 func TestLastDrill(t *testing.T) {
