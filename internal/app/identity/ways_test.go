@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"maps"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -32,6 +33,19 @@ func (w *world) profile(name string) {
 // as gives the first account of alpha the claims of somebody.
 func (w *world) as(claims map[string]any) { w.users["c-alpha"][0].Claims = claims }
 
+// mpass are all claims that MPASSid sends of somebody: who they are in their directory,
+// where, and in which role; role is group, name and code.
+func mpass(uid, organiser, role string, more map[string]any) map[string]any {
+	claims := map[string]any{
+		mpassUID: uid, "family_name": "Testinen", "given_name": "Aino Maria", "urn:mpass.id:nickname": "Aino",
+		provInfo: organiser, "urn:mpass.id:role": oid + ";00000;" + role + ";1.2.246.562.10.00000000003;",
+		"urn:mpass.id:schoolInfo": []string{"00000;Kilterin koulu", "1.2.246.562.10.00000000003;Kilterin koulu"},
+		"urn:mpass.id:schoolCode": "00000", "urn:mpass.id:school": "Kilterin koulu", "urn:mpass.id:originalIssuer": "https://sts.alfala.example/adfs",
+	}
+	maps.Copy(claims, more)
+	return claims
+}
+
 // TestMPASSid signs in with the claims that MPASSid sends, and with others.
 func TestMPASSid(t *testing.T) {
 	t.Parallel()
@@ -40,9 +54,11 @@ func TestMPASSid(t *testing.T) {
 		claims map[string]any
 		says   string // "" is in
 	}{
-		"a learner": {claims: map[string]any{learnerID: number, mpassUID: "x", provInfo: oid + ";Alfala",
-			"urn:mpass.id:role": []string{oid + ";00000;7B;Oppilas;1;1.2.246.562.10.00000000003;"}}},
-		"a teacher":                    {claims: map[string]any{mpassUID: "teacher", provInfo: []string{oid + ";Alfala"}}},
+		"a learner":                    {claims: mpass("x", oid+";Alfala", "7B;Oppilas;1", map[string]any{learnerID: number, "urn:mpass.id:class": "7B", "urn:mpass.id:classLevel": 7, "urn:mpass.id:learningMaterialsCharge": "0;00000"})},
+		"a teacher":                    {claims: mpass("teacher", oid+";Alfala", ";Opettaja;2", nil)},
+		"a role at two schools":        {claims: mpass("teacher", oid+";Alfala", ";Opettaja;2", map[string]any{"urn:mpass.id:role": []string{oid + ";00001;;Opettaja;2;1.2.246.562.10.00000000003;", oid + ";00002;;Sijaisopettaja;5;1.2.246.562.10.00000000004;"}})},
+		"no role":                      {claims: mpass("teacher", oid+";Alfala", "", map[string]any{"urn:mpass.id:role": nil})},
+		"providers as a list":          {claims: map[string]any{mpassUID: "teacher", provInfo: []string{oid + ";Alfala"}}},
 		"the OID alone":                {claims: map[string]any{learnerID: number, provInfo: oid}},
 		"another provider":             {claims: map[string]any{learnerID: number, provInfo: "1.2.246.562.10.99999999999;Muu"}, says: "Tunnuksesi on toisesta organisaatiosta"},
 		"an OID that begins alike":     {claims: map[string]any{learnerID: number, provInfo: oid + "0;Muu"}, says: "Tunnuksesi on toisesta organisaatiosta"},
