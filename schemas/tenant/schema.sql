@@ -403,6 +403,7 @@ CREATE TABLE roster_import (
     closed_by text DEFAULT ''::text NOT NULL,
     closed_at timestamp with time zone,
     pruned_at timestamp with time zone,
+    row_count bigint DEFAULT 0 NOT NULL,
     CONSTRAINT roster_import_kind_ck CHECK ((kind = ANY (ARRAY['package'::text, 'rollback'::text, 'part'::text]))),
     CONSTRAINT roster_import_state_ck CHECK ((state = ANY (ARRAY['planned'::text, 'held'::text, 'applied'::text, 'failed'::text, 'rolled_back'::text, 'closed'::text])))
 );
@@ -411,6 +412,7 @@ COMMENT ON COLUMN roster_import.failure IS 'Why a failed plan could not be appli
 COMMENT ON COLUMN roster_import.schools IS 'What a plan would change, by school and type.';
 COMMENT ON COLUMN roster_import.leavers IS 'How many persons would have no role left, and the first of them.';
 COMMENT ON COLUMN roster_import.pruned_at IS 'When the kept package, the images and the samples were deleted: such an import cannot be rolled back.';
+COMMENT ON COLUMN roster_import.row_count IS 'How many rows of the package were read.';
 CREATE TABLE roster_publication (
     id uuid NOT NULL,
     plan text NOT NULL,

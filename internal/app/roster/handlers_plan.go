@@ -3,6 +3,7 @@ package roster
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -94,7 +95,7 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 	page.Rehearse = p.mayRehearse() == nil
 	page.Open, page.Stale = page.Open && !busy, page.Stale && !busy
 	_, mine := PersonOf(p.PlannedBy)
-	page.Second = page.Reason && mine && p.PlannedBy == account(rq)
+	page.Second = page.Reason && mine && tenancy.SamePerson(p.PlannedBy, account(rq))
 	return rq.Render(pages["plan"], page)
 }
 
@@ -104,7 +105,7 @@ func (h handlers) apply(c *fiber.Ctx, rq *web.Request) error {
 	if err != nil {
 		return err
 	}
-	a := Approval{Who: account(rq), Initial: rq.Form("initial") != "", Approve: rq.Form("approve") != "", Reason: rq.Form("reason")}
+	a := Approval{Who: account(rq), Initial: rq.Form("initial") != "", Approve: rq.Form("approve") != "", Reason: strings.TrimSpace(rq.Form("reason"))}
 	if r := []rune(a.Reason); len(r) > 500 {
 		return fault.New(fault.Invalid, "error.invalid", "the reason is too long")
 	}
