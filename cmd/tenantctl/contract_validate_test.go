@@ -80,3 +80,26 @@ func TestRosterMappingIsChecked(t *testing.T) {
 		t.Errorf("a pair that fits nothing: %s", a)
 	}
 }
+
+// An ordinary delta is valid offline; what it refers to is told as not looked at.
+func TestRosterValidateDeltaOffline(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.data = ""
+	dir := t.TempDir()
+	manifest := "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\n"
+	for _, name := range strings.Fields("academicSessions categories classes classResources courses courseResources demographics enrollments lineItemLearningObjectiveIds lineItems lineItemScoreScales orgs resources resultLearningObjectiveIds results resultScoreScales roles scoreScales userProfiles userResources users") {
+		mode := "absent"
+		if name == "enrollments" {
+			mode = "delta"
+		}
+		manifest += "file." + name + "," + mode + "\n"
+	}
+	write(t, filepath.Join(dir, "manifest.csv"), []byte(manifest))
+	write(t, filepath.Join(dir, "enrollments.csv"), []byte("sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary,beginDate,endDate\n"+
+		"e1,active,2026-11-24T06:00:00.000Z,c1,s1,u1,student,,,\ne2,active,2026-11-24T06:00:00.000Z,c1,s1,u2,student,,,\n"))
+	a := s.run("--data", filepath.Join(dir, "none"), "roster", "validate", dir)
+	if a.code != 0 || strings.Count(a.err, "W404") != 1 || !strings.Contains(a.err, "cannot be checked offline") || !strings.Contains(a.err, "5 more follow from it") {
+		t.Errorf("a delta: %s", a)
+	}
+}
