@@ -105,7 +105,7 @@ func scenes(w *world) []scene {
 		{name: "plan", route: "/oppilastiedot/:plan", who: "admin", main: true, says: "A held import: what it would change, and why it waits for a second person."},
 		{name: "plan-second", route: "/oppilastiedot/:plan", who: "principal", says: "The same import for the one who may approve it."},
 		{name: "plan-findings", route: "/oppilastiedot/:plan/havainnot", who: "admin", says: "The warnings of a plan."},
-		{name: "plan-roles", route: "/oppilastiedot/:plan/roolit", who: "admin", says: "Who would have no role left."},
+		{name: "plan-roles", route: "/oppilastiedot/:plan/roolit", who: "admin", says: "Who would lose a role: with what is left."},
 		{name: "plan-samples", route: "/oppilastiedot/:plan/muutokset/:type/:kind", who: "admin", says: "Samples of a change, before and after side by side."},
 		{name: "plan-rehearsal", route: "/oppilastiedot/:plan/harjoitus", who: "admin", says: "The rehearsal: how each school would stand on a chosen day."},
 		{name: "publish", route: "/oppilastiedot/:plan/julkaisu", of: "published", who: "admin", main: true, says: "A school year that waits for its day: what happens at each school, and what a second person has to approve."},

@@ -286,32 +286,6 @@ func (h handlers) samples(c *fiber.Ctx, rq *web.Request) error {
 	return rq.Render(pages["samples"], page)
 }
 
-// LeaversPage is all that templates/leavers.html may use.
-type LeaversPage struct {
-	web.Page
-	Plan, Name string
-	Count      int
-	Persons    []PersonName
-}
-
-func (h handlers) leavers(c *fiber.Ctx, rq *web.Request) error {
-	p, err := h.planOf(c, rq)
-	if err != nil {
-		return err
-	}
-	page := LeaversPage{Page: rq.Page("roster.leavers"), Plan: p.ID, Name: p.SourceName, Count: p.Leavers.Count}
-	err = h.desk.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) (err error) {
-		if page.Persons, err = namesOfPersons(rq.Ctx, tx.Read, p.Leavers.First); err != nil {
-			return err
-		}
-		return audit.Viewed(rq.Ctx, tx, rq.Seen(audit.Person, p.Leavers.First...))
-	}, tenancy.Trace())
-	if err != nil {
-		return err
-	}
-	return rq.Render(pages["leavers"], page)
-}
-
 // PersonPage is all that templates/person.html may use.
 type PersonPage struct {
 	web.Page

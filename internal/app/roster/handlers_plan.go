@@ -27,6 +27,8 @@ type PlanPage struct {
 	Warnings  int
 	Holds     []string
 	Leavers   int
+	Losers    int      // who would lose one of several roles or a school
+	Own       []string // what the reader would lose
 	Conflicts []ConflictView
 	Matrix    []MatrixRow
 	Schools   []SchoolChoice
@@ -65,6 +67,7 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 	sampled := map[string]bool{}
 	last := &Plan{}
 	names := map[string]string{}
+	var own []leaver
 	busy := false // it is being published school by school, and nothing else is done with it
 	err = h.desk.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) error {
 		if schools, err = h.desk.Schools(rq.Ctx, tx, p); err != nil {
@@ -74,6 +77,9 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 			return err
 		}
 		if last, err = latest(rq.Ctx, tx); err != nil {
+			return err
+		}
+		if own, _, err = leaversOf(rq.Ctx, tx, p.ID, &rq.Actor.Person, perPage, 0); err != nil {
 			return err
 		}
 		if pub, ok, err := publicationOf(rq.Ctx, tx, p.ID); err != nil {
@@ -92,6 +98,9 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 	}
 	v := viewer{rq.Lang, names}
 	v.fill(&page, rq.Tenant, p, last.seq, schools, sampled)
+	if page.Open {
+		page.Own = v.lossesOf(own)
+	}
 	page.Rehearse = p.mayRehearse() == nil
 	page.Open, page.Stale = page.Open && !busy, page.Stale && !busy
 	_, mine := PersonOf(p.PlannedBy)

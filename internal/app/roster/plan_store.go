@@ -163,6 +163,9 @@ func insertPlan(ctx context.Context, tx tenancy.Write, p *Plan) error {
 	if _, err := tx.Exec(ctx, sqlInsertPlan, args); err != nil {
 		return fmt.Errorf("store plan: %w", err)
 	}
+	if err := keepLosses(ctx, tx, p.ID, p.losses); err != nil {
+		return err
+	}
 	return keepSamples(ctx, tx, p.ID, p.samples)
 }
 

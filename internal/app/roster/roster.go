@@ -143,6 +143,7 @@ type Plan struct {
 	ClosedBy string            `json:"-"`
 	PrunedAt *time.Time        `json:"-"` // when what a rollback needs was deleted
 	samples  []Sample
+	losses   []loss
 
 	blind                 bool // a first import: counted while it was written
 	seq                   int

@@ -212,7 +212,9 @@ func TestNoDeleteKeepsItsRest(t *testing.T) {
 func TestApprovalNeedsWords(t *testing.T) {
 	t.Parallel()
 	w, first := settle(t, 60)
-	less := edited(t, first, oneroster.Bulk, nil, func(r *oneroster.Record) bool { return r.Table.Type != oneroster.Enrollments || strings.HasSuffix(r.SourcedID, "0") })
+	less := edited(t, first, oneroster.Bulk, nil, func(r *oneroster.Record) bool {
+		return r.Table.Type != oneroster.Enrollments || strings.HasSuffix(r.SourcedID, "0")
+	})
 	p := w.plan(less, roster.Options{})
 	blanks := roster.Approval{Who: "x", Approve: true, Reason: " \t "}
 	if _, err := w.svc.Apply(ctx, w.tenant, p.ID, blanks, nil); fault.KindOf(err) != fault.Invalid {

@@ -243,7 +243,7 @@ func (v viewer) fill(page *PlanPage, t tenancy.Tenant, p *Plan, last int, school
 			page.Reason = page.Reason || h.Rule != RuleInitial
 		}
 	}
-	page.Leavers, page.Rest, page.Undone = p.Leavers.Count, p.Spared(), p.Undoes
+	page.Leavers, page.Losers, page.Rest, page.Undone = p.Leavers.Count, p.Leavers.Part, p.Spared(), p.Undoes
 	for _, c := range p.Conflicts[:min(50, len(p.Conflicts))] {
 		page.Conflicts = append(page.Conflicts, ConflictView{v.typeName(oneroster.Type(c.Type)), c.SourcedID, v.field(c.Field), v.l.T("roster.policy." + c.Policy)})
 	}
