@@ -277,7 +277,11 @@ func (v viewer) hold(h Hold) string {
 	if h.Of > 0 {
 		share = 100 * float64(h.Count) / float64(h.Of)
 	}
-	return v.l.T("roster.hold."+h.Rule, "School", h.SchoolName, "N", h.Count, "Of", h.Of, "What", what, "Share", v.decimal(share),
+	rule := h.Rule
+	if rule == RuleRemovals && h.Share == 0 {
+		rule += ".rows"
+	}
+	return v.l.T("roster.hold."+rule, "School", h.SchoolName, "N", h.Count, "Of", h.Of, "What", what, "Share", v.decimal(share),
 		"Limit", int(100*h.Share+.5), "Most", h.Limit, "Type", v.typeName(oneroster.Type(h.Type)))
 }
 
