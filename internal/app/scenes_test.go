@@ -43,6 +43,7 @@ var noPages = map[string]string{
 	"/kirjaudu/paluu":                              "leads back from the provider; what it refuses is the scene refused",
 	"/liittyminen/tiedosto/:hash":                  "a file",
 	"/oppilastiedot/:plan/havainnot.csv":           "a file",
+	"/oppilastiedot/:plan/roolit.csv":              "a file",
 	"/oppilastiedot/:plan/julkaisu.csv":            "a file",
 	"/oppilastiedot/paketti/:upload/havainnot.csv": "a file",
 	"/oppilastiedot/lahetys/:upload":               "asked by a script",
