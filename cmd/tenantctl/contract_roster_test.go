@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -281,7 +282,7 @@ func TestRosterHeldByThresholds(t *testing.T) {
 	if a.code != 8 || !p.Held || p.Applied || i < 0 || p.Holds[i].Count <= p.Holds[i].Limit || p.Holds[i].Count != p.Changes["enrollments"]["remove"] {
 		t.Fatalf("a quarter of the enrollments gone: %s", a)
 	}
-	if a := s.run("roster", "plan", slug, less); a.code != 8 || !strings.Contains(a.err, "HELD  ") || !strings.Contains(a.err, "--approve --reason") {
+	if a := s.run("roster", "plan", slug, less); a.code != 8 || !strings.Contains(a.err, "HELD  ") || !strings.Contains(a.err, "--approve --reason") || !strings.Contains(a.err, "must run it (--actor)") {
 		t.Errorf("as a table: %s", a)
 	}
 	if a := s.run("roster", "apply", slug, p.Plan, "-o", "json"); a.code != 8 || !object[plan](t, a.out).Held {
@@ -304,6 +305,10 @@ func TestRosterHeldByThresholds(t *testing.T) {
 	}
 	if p := object[plan](t, s.ok("roster", "show", slug, rest, "-o", "json")); !p.Held || p.total("remove") == 0 {
 		t.Errorf("the rest: %+v", p)
+	}
+
+	if a := s.run("roster", "import", slug, less, "--no-delete"); a.code != 0 || !strings.Contains(a.err, "Nothing changed") || !strings.Contains(a.err, "removals were left out and wait in plan pln_") || !regexp.MustCompile(`(?m)^enrollments(\t\d+){5}\t[1-9]\d*$`).MatchString(a.out) {
+		t.Errorf("--no-delete, as a table: %s", a)
 	}
 
 	want := []string{"held", "failed", "refused", "done"}

@@ -351,7 +351,7 @@ func (s *siege) packages(x *side) {
 	s.settled(x, "/oppilastiedot/"+plan+"/harjoitus")
 	// The same ids in both twins; the import that is in and the upload of the plan keep their own.
 	const same = "pln_00000000000000000000000000"
-	for _, sql := range []string{`update roster_sample set plan = $1 where plan = $2`, `update roster_rehearsal set plan = $1 where plan = $2`, `update roster_upload set plan = $1 where plan = $2`,
+	for _, sql := range []string{`update roster_sample set plan = $1 where plan = $2`, `update roster_leaver set plan = $1 where plan = $2`, `update roster_rehearsal set plan = $1 where plan = $2`, `update roster_upload set plan = $1 where plan = $2`,
 		`update roster_work set plan = $1 where plan = $2`, `update roster_import set id = $1 where id = $2`} {
 		s.owner(x, sql, same[:len(plan)], plan)
 	}

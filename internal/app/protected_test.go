@@ -57,6 +57,9 @@ func TestProtected(t *testing.T) {
 		{"secretary here", list, nil, true, false}, {"secretary here", person, nil, true, true}, {"secretary here", person + "/huoltajat", nil, false, true},
 		{"principal here", list, nil, true, false}, {"principal here", person, nil, true, true}, {"principal here", person + "/huoltajat", nil, false, true},
 		{"admin", person, nil, true, true}, {"admin", "/haku", url.Values{"nimi": {"piilossa"}}, false, true},
+		{"principal here", "/haku", url.Values{"nimi": {"piilossa"}}, false, true}, {"secretary here", "/haku", url.Values{"nimi": {"piilossa"}}, false, true},
+		{"special here", "/haku", url.Values{"nimi": {"piilossa"}}, false, true}, {"teacher here", "/haku", url.Values{"nimi": {"piilossa"}}, false, true},
+		{"substitute", "/haku", url.Values{"nimi": {"piilossa"}}, false, true},
 		{"admin", "/yhdistamiset/" + id("veil").String() + "/" + id("guardian").String(), nil, true, true}, // to decide, one must see what the records are
 		{"welfare told", person, nil, true, true},
 		{"officer", "/tietosuoja", url.Values{"nimi": {"piilossa"}, "syy": {"Rekisteröidyn pyyntö"}}, false, true},

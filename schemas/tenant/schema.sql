@@ -403,14 +403,27 @@ CREATE TABLE roster_import (
     closed_by text DEFAULT ''::text NOT NULL,
     closed_at timestamp with time zone,
     pruned_at timestamp with time zone,
+    row_count bigint DEFAULT 0 NOT NULL,
     CONSTRAINT roster_import_kind_ck CHECK ((kind = ANY (ARRAY['package'::text, 'rollback'::text, 'part'::text]))),
     CONSTRAINT roster_import_state_ck CHECK ((state = ANY (ARRAY['planned'::text, 'held'::text, 'applied'::text, 'failed'::text, 'rolled_back'::text, 'closed'::text])))
 );
 COMMENT ON TABLE roster_import IS 'Plans and what became of them. seq numbers the applied ones. Owned by internal/app/roster.';
 COMMENT ON COLUMN roster_import.failure IS 'Why a failed plan could not be applied: key of a sentence.';
 COMMENT ON COLUMN roster_import.schools IS 'What a plan would change, by school and type.';
-COMMENT ON COLUMN roster_import.leavers IS 'How many persons would have no role left, and the first of them.';
+COMMENT ON COLUMN roster_import.leavers IS 'How many persons would have no role left, and how many would lose one of several.';
 COMMENT ON COLUMN roster_import.pruned_at IS 'When the kept package, the images and the samples were deleted: such an import cannot be rolled back.';
+COMMENT ON COLUMN roster_import.row_count IS 'How many rows of the package were read.';
+CREATE TABLE roster_leaver (
+    plan text NOT NULL,
+    n integer NOT NULL,
+    person uuid NOT NULL,
+    role text DEFAULT ''::text NOT NULL,
+    unit uuid,
+    bare boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE roster_leaver IS 'The roles that a plan would take from persons, as they are called in role_grant; empty for one who would be here no longer. Owned by internal/app/roster.';
+COMMENT ON COLUMN roster_leaver.bare IS 'The person would have no role left.';
 CREATE TABLE roster_publication (
     id uuid NOT NULL,
     plan text NOT NULL,
@@ -734,6 +747,8 @@ ALTER TABLE ONLY roster_import
     ADD CONSTRAINT roster_import_pk PRIMARY KEY (id);
 ALTER TABLE ONLY roster_import
     ADD CONSTRAINT roster_import_seq_uq UNIQUE (seq);
+ALTER TABLE ONLY roster_leaver
+    ADD CONSTRAINT roster_leaver_pk PRIMARY KEY (plan, n);
 ALTER TABLE ONLY roster_publication_part
     ADD CONSTRAINT roster_publication_part_pk PRIMARY KEY (publication, n);
 ALTER TABLE ONLY roster_publication
@@ -885,6 +900,8 @@ ALTER TABLE ONLY roster_delivery
     ADD CONSTRAINT roster_delivery_upload_fk FOREIGN KEY (upload) REFERENCES roster_upload(id) ON DELETE SET NULL;
 ALTER TABLE ONLY roster_import
     ADD CONSTRAINT roster_import_undoes_fk FOREIGN KEY (undoes) REFERENCES roster_import(id);
+ALTER TABLE ONLY roster_leaver
+    ADD CONSTRAINT roster_leaver_plan_fk FOREIGN KEY (plan) REFERENCES roster_import(id) ON DELETE CASCADE;
 ALTER TABLE ONLY roster_publication_part
     ADD CONSTRAINT roster_publication_part_import_fk FOREIGN KEY (import) REFERENCES roster_import(id) ON DELETE SET NULL;
 ALTER TABLE ONLY roster_publication_part

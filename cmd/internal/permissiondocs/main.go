@@ -133,7 +133,7 @@ const places = `
 | front page of the person and their guardians | no school, class, groups or teachers, and no word of why; so for the other guardian |
 | class list of a group, to those who work with it | the name, without a mark: lists are printed and shown on walls |
 | class list, on a support visit | the person is left out |
-| the municipality's search | the name with a mark, no school and no class |
+| the search | the name with a mark, no school and no class |
 | guardians on a child's page | name; a protected guardian's contact details for nobody |
 | names of teachers, to families | a protected teacher's name is left out |
 | guardianship and disclosures, to the school's office | the mark |

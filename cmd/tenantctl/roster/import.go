@@ -5,7 +5,9 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,12 +15,14 @@ import (
 	"digione/cmd/internal/installation"
 	"digione/cmd/tenantctl/kit"
 	"digione/internal/app/roster"
+	"digione/internal/app/roster/oneroster"
 	"digione/internal/tenancy"
 )
 
 type importOptions struct {
 	*kit.Kit
 	tenant, file string
+	of           tenancy.Tenant
 	plan         string
 	lenient      bool
 	noDelete     bool
@@ -124,6 +128,7 @@ a reason; where the tenant asks for two people, by another than the planner.`,
 }
 
 func (o *importOptions) apply(ctx context.Context, in *installation.Installation, s *roster.Service, t tenancy.Tenant) error {
+	o.of = t
 	if o.dryRun {
 		p, err := s.Show(ctx, t, o.plan)
 		if err != nil {
@@ -143,6 +148,7 @@ func (o *importOptions) apply(ctx context.Context, in *installation.Installation
 
 func (o *importOptions) run(ctx context.Context, in *installation.Installation, planOnly bool) error {
 	return within(ctx, in, o.tenant, func(s *roster.Service, t tenancy.Tenant) error {
+		o.of = t
 		f, err := o.openSource(ctx, in, t)
 		if errors.Is(err, context.Canceled) {
 			return &kit.Exit{Code: kit.ExitUsage, Err: errors.New("cancelled; nothing was changed, run the command again")}
@@ -242,7 +248,7 @@ func (o *importOptions) outcome(p *roster.Plan, err error) error {
 		if perr := printPlan(o.Kit, p); perr != nil {
 			return perr
 		}
-		next(o.Kit, p)
+		next(o.Kit, o.of, p)
 	}
 	if werr := o.writeMapping(p); werr != nil {
 		return werr
@@ -271,20 +277,41 @@ func (o *importOptions) options() (roster.Options, error) {
 		return opts, err
 	}
 	defer func() { _ = f.Close() }()
-	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		return opts, &kit.Exit{Code: kit.ExitInvalid, Err: fmt.Errorf("%s: %w", o.mapping, err)}
-	}
-	opts.Mapping = map[string]string{}
-	for i, r := range rows {
-		if len(r) < 3 || (i == 0 && r[0] != "type") {
-			return opts, &kit.Exit{Code: kit.ExitInvalid, Err: fmt.Errorf("%s:%d: want the header type,old,new and rows of it", o.mapping, i+1)}
-		}
-		if i > 0 {
-			opts.Mapping[r[0]+" "+r[1]] = r[2]
-		}
+	if opts.Mapping, err = readMapping(f); err != nil {
+		return opts, &kit.Exit{Code: kit.ExitInvalid, Err: fmt.Errorf("%s:%w", o.mapping, err)}
 	}
 	return opts, nil
+}
+
+// readMapping reads type,old,new. Its errors begin with the line.
+func readMapping(from io.Reader) (map[string]string, error) {
+	r := csv.NewReader(from)
+	r.FieldsPerRecord = -1
+	out := map[string]string{}
+	for first := true; ; first = false {
+		row, err := r.Read()
+		if bad := (*csv.ParseError)(nil); errors.As(err, &bad) {
+			return nil, fmt.Errorf("%d: %w", bad.Line, bad.Err)
+		} else if errors.Is(err, io.EOF) && !first {
+			return out, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("1: %w", err)
+		}
+		line, _ := r.FieldPos(0)
+		switch {
+		case len(row) != 3 || first && !slices.Equal(row, []string{"type", "old", "new"}):
+			return nil, fmt.Errorf("%d: want the header type,old,new and rows of it", line)
+		case first:
+			continue
+		case oneroster.TableOf(oneroster.Type(row[0])) == nil:
+			return nil, fmt.Errorf("%d: %q is no type of OneRoster; write one as %s", line, row[0], oneroster.Users)
+		case row[1] == "" || row[2] == "":
+			return nil, fmt.Errorf("%d: a sourcedId is missing", line)
+		case out[row[0]+" "+row[1]] != "":
+			return nil, fmt.Errorf("%d: %s is there twice", line, row[1])
+		}
+		out[row[0]+" "+row[1]] = row[2]
+	}
 }
 
 func (o *importOptions) writeMapping(p *roster.Plan) error {

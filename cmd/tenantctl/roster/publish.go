@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -148,7 +149,7 @@ func (o *publishing) act() (publishStep, error) {
 		return nil, kit.Usage("--school goes with --approve or --retry")
 	case o.retry && len(o.schools) == 0:
 		return nil, kit.Usage("--retry asks which: --school SOURCEDID")
-	case o.approve && o.reason == "":
+	case o.approve && strings.TrimSpace(o.reason) == "":
 		return nil, kit.Usage("--approve asks why: --reason \"…\"")
 	case len(chosen) == 0:
 		return nil, nil //nolint:nilnil // it only looks

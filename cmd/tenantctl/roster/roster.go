@@ -169,9 +169,7 @@ func thousands(n int64) string {
 // printPlan shows a plan as a matrix, what holds it on top.
 func printPlan(k *kit.Kit, p *roster.Plan) error {
 	some(k, p.Findings)
-	for name, n := range p.Repairs {
-		k.Say("  repaired %d × %s", n, name)
-	}
+	repaired(k, "", p.Repairs)
 	for _, c := range p.Conflicts {
 		k.Say("  conflict %s %s: %s was edited here; policy: %s", c.Type, c.SourcedID, c.Field, c.Policy)
 	}
@@ -181,9 +179,17 @@ func printPlan(k *kit.Kit, p *roster.Plan) error {
 		if !ok {
 			continue
 		}
-		rows = append(rows, []string{string(table.Type), strconv.Itoa(c.Insert), strconv.Itoa(c.Update), strconv.Itoa(c.Remove), strconv.Itoa(c.Reactivate), strconv.Itoa(c.Unchanged)})
+		row := []string{string(table.Type), strconv.Itoa(c.Insert), strconv.Itoa(c.Update), strconv.Itoa(c.Remove), strconv.Itoa(c.Reactivate), strconv.Itoa(c.Unchanged)}
+		if p.Options.NoDelete {
+			row = append(row, strconv.Itoa(c.Spared))
+		}
+		rows = append(rows, row)
 	}
-	if err := k.Print(p, []string{"TYPE", "ADD", "CHANGE", "REMOVE", "RETURN", "SAME"}, rows); err != nil {
+	head := []string{"TYPE", "ADD", "CHANGE", "REMOVE", "RETURN", "SAME"}
+	if p.Options.NoDelete {
+		head = append(head, "LEFT OUT")
+	}
+	if err := k.Print(p, head, rows); err != nil {
 		return err
 	}
 	if p.State == roster.Held {
@@ -212,6 +218,24 @@ func some(k *kit.Kit, list []oneroster.Finding) {
 	}
 }
 
+// repaired lists the lenient repairs of a package, each with how often it was made.
+func repaired(k *kit.Kit, from string, repairs map[string]int) {
+	for _, name := range slices.Sorted(maps.Keys(repairs)) {
+		k.Say("  %srepaired %d × %s", from, repairs[name], name)
+	}
+}
+
+// unlisted says how many findings fell to the bound.
+func unlisted(k *kit.Kit, from string, totals []oneroster.Total) {
+	rest := 0
+	for _, t := range totals {
+		rest += t.Count - t.Listed
+	}
+	if rest > 0 {
+		k.Say("  %s… and %d more", from, rest)
+	}
+}
+
 // place names a finding's place: file:line:column.
 func place(f oneroster.Finding) string {
 	at := f.File
@@ -228,18 +252,30 @@ func place(f oneroster.Finding) string {
 	if f.Expected != "" {
 		s += "; expected " + f.Expected
 	}
+	if f.Excerpt != "" {
+		s += "; found " + f.Excerpt
+	}
+	if f.Folded > 0 {
+		s += fmt.Sprintf("; %d more follow from it", f.Folded)
+	}
 	return s
 }
 
-// next says what to do with a plan.
-func next(k *kit.Kit, p *roster.Plan) {
+// next says what to do with a plan of a tenant.
+func next(k *kit.Kit, t tenancy.Tenant, p *roster.Plan) {
+	second := ""
+	if p.NeedsSecond(t) {
+		second = fmt.Sprintf("; another person than %s must run it (--actor)", p.PlannedBy)
+	}
 	switch {
-	case p.State == roster.Applied && p.Empty():
-		k.Say("Nothing changed; noted as %s.", p.Import)
 	case p.State == roster.Applied:
-		k.Say("Applied as %s in %.1f s. To take it back: tenantctl roster rollback %s %s", p.Import, p.Seconds, p.Tenant, p.Import)
+		if p.Empty() {
+			k.Say("Nothing changed; noted as %s.", p.Import)
+		} else {
+			k.Say("Applied as %s in %.1f s. To take it back: tenantctl roster rollback %s %s", p.Import, p.Seconds, p.Tenant, p.Import)
+		}
 		if p.Rest != "" {
-			k.Say("The removals wait in plan %s: tenantctl roster apply %s %s --approve --reason \"…\"", p.Rest, p.Tenant, p.Rest)
+			k.Say("HELD  %d removals were left out and wait in plan %s: tenantctl roster apply %s %s --approve --reason \"…\"%s", p.Spared(), p.Rest, p.Tenant, p.Rest, second)
 		}
 	case !p.Held:
 		k.Say("Plan %s stored. Next: tenantctl roster apply %s %s", p.ID, p.Tenant, p.ID)
@@ -250,7 +286,7 @@ func next(k *kit.Kit, p *roster.Plan) {
 		if slices.ContainsFunc(p.Holds, func(h roster.Hold) bool { return h.Rule == roster.RuleInitial }) {
 			flags = " --initial"
 		}
-		k.Say("Plan %s stored. Nothing was changed. If this is right: tenantctl roster apply %s %s%s --approve --reason \"…\"", p.ID, p.Tenant, p.ID, flags)
+		k.Say("Plan %s stored. Nothing was changed. If this is right: tenantctl roster apply %s %s%s --approve --reason \"…\"%s", p.ID, p.Tenant, p.ID, flags, second)
 	}
 }
 
@@ -259,9 +295,8 @@ func findings(k *kit.Kit, name string, rep *oneroster.Report) {
 	for _, f := range rep.Findings {
 		k.Say("  %-8s %s", f.Severity, place(f))
 	}
-	if rest := rep.Errors + rep.Warnings - len(rep.Findings); rest > 0 {
-		k.Say("  … and %d more", rest)
-	}
+	unlisted(k, "", rep.Totals)
+	repaired(k, "", rep.Repairs)
 	k.Say("%s: %d errors, %d warnings. Nothing was changed.", name, rep.Errors, rep.Warnings)
 }
 

@@ -55,11 +55,14 @@ line and file. Exit 5 when any of them has errors.`,
 			if len(args) == 0 {
 				return kit.Usage("FILE is missing: name one or more zips or folders")
 			}
+			if asCSV && k.JSON() {
+				return kit.Usage("one of --csv and -o json")
+			}
 			invalid, missing := 0, 0
 			var table *csv.Writer
 			if asCSV {
 				table = csv.NewWriter(k.Out)
-				_ = table.Write([]string{"package", "code", "severity", "file", "line", "column", "field", "message", "expected"})
+				_ = table.Write([]string{"package", "code", "severity", "file", "line", "column", "field", "message", "expected", "excerpt", "folded"})
 				defer table.Flush()
 			}
 			for _, name := range args {
@@ -74,7 +77,7 @@ line and file. Exit 5 when any of them has errors.`,
 				if !v.Valid {
 					invalid++
 				}
-				if err := showVerdict(k, v, table); err != nil {
+				if err := showVerdict(k, v, table, len(args) > 1); err != nil {
 					return err
 				}
 			}
@@ -120,21 +123,19 @@ func openPackage(ctx context.Context, k *kit.Kit, name string, o oneroster.Optio
 	return oneroster.OpenReader(f.Content, f.Size, name, o)
 }
 
-func showVerdict(k *kit.Kit, v verdict, table *csv.Writer) error {
+// showVerdict shows what was found. Where several files are checked, each line names its own.
+func showVerdict(k *kit.Kit, v verdict, table *csv.Writer, several bool) error {
+	from := ""
+	if several {
+		from = v.File + "  "
+	}
 	switch {
 	case k.JSON():
 		return k.PrintJSON(v)
 	case table != nil:
-		for _, f := range v.Errors {
-			row := []string{v.File, f.Code, f.Severity, f.File, strconv.Itoa(f.Line), strconv.Itoa(f.Column), f.Field, f.Message, f.Expected}
-			for i, cell := range row {
-				row[i] = roster.Inert(cell) // it may be opened in a spreadsheet
-			}
-			if err := table.Write(row); err != nil {
-				return err
-			}
-		}
-		return nil
+		unlisted(k, v.File+"  ", v.Totals)
+		repaired(k, v.File+"  ", v.Repairs)
+		return writeFindings(table, v)
 	}
 	var n int64
 	for _, rows := range v.Rows {
@@ -144,17 +145,40 @@ func showVerdict(k *kit.Kit, v verdict, table *csv.Writer) error {
 	if !v.Valid {
 		state = "invalid"
 	}
-	errs := 0
 	for _, f := range v.Errors {
-		if f.Severity == "error" {
-			errs++
-		}
-		k.Say("  %-8s %s", f.Severity, place(f))
+		k.Say("  %-8s %s%s", f.Severity, from, place(f))
 	}
+	errs := 0
+	for _, t := range v.Totals {
+		if t.Severity == oneroster.SeverityError {
+			errs += t.Count
+		}
+	}
+	unlisted(k, from, v.Totals)
+	repaired(k, from, v.Repairs)
 	if v.Problems != "" {
-		k.Say("  %s", v.Problems)
+		k.Say("  %s%s", from, v.Problems)
 	}
 	return k.Print(v, []string{"FILE", "STATE", "VERSION", "ROWS", "ERRORS"}, [][]string{{v.File, state, v.Version, strconv.FormatInt(n, 10), strconv.Itoa(errs)}})
+}
+
+// writeFindings writes a row for each finding; a file that could not be read has one too,
+// without a code.
+func writeFindings(table *csv.Writer, v verdict) error {
+	list := v.Errors
+	if v.Problems != "" {
+		list = []oneroster.Finding{{Severity: oneroster.SeverityError, Message: v.Problems}}
+	}
+	for _, f := range list {
+		row := []string{v.File, f.Code, f.Severity, f.File, strconv.Itoa(f.Line), strconv.Itoa(f.Column), f.Field, f.Message, f.Expected, f.Excerpt, strconv.Itoa(f.Folded)}
+		for i, cell := range row {
+			row[i] = roster.Inert(cell) // it may be opened in a spreadsheet
+		}
+		if err := table.Write(row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newCodes(k *kit.Kit) *cobra.Command {

@@ -72,8 +72,8 @@ func TestRules(t *testing.T) {
 	for role, want := range map[authz.Role]map[authz.Action][]string{
 		authz.Learner:   {authz.PersonRead: {"self"}},
 		authz.Guardian:  {authz.PersonRead: {"child", "self"}},
-		authz.Teacher:   {authz.PersonRead: {"in group", "self"}, authz.GroupRead: {"in group"}, authz.SchoolRead: {"in unit"}},
-		authz.Principal: {authz.PersonRead: {"in unit", "self"}, authz.GroupRead: {"in unit"}, authz.SchoolRead: {"in unit"}},
+		authz.Teacher:   {authz.PersonRead: {"in group", "self"}, authz.GroupRead: {"in group"}, authz.SchoolRead: {"in unit"}, authz.PersonSearch: {"in group"}},
+		authz.Principal: {authz.PersonRead: {"in unit", "self"}, authz.GroupRead: {"in unit"}, authz.SchoolRead: {"in unit"}, authz.PersonSearch: {"in unit"}},
 		authz.Admin: {authz.PersonRead: {"child", "elsewhere", "in group", "in unit", "self"}, authz.GroupRead: {"child", "elsewhere", "in group", "in unit", "self"},
 			authz.SchoolRead: {"child", "elsewhere", "in group", "in unit", "self"}, authz.PersonSearch: {"child", "elsewhere", "in group", "in unit", "self"}},
 		authz.Support: {authz.PersonRead: {"child", "elsewhere", "in group", "in unit", "self"}, authz.GroupRead: {"child", "elsewhere", "in group", "in unit", "self"},

@@ -169,10 +169,11 @@ func (p *PersonPage) hide(l i18n.Lang, roles []RoleAt) {
 // SearchPage is all that templates/search.html may use.
 type SearchPage struct {
 	web.Page
-	Query string
-	Asked bool
-	More  bool
-	Hits  []HitLine
+	Query  string
+	Within bool // the reader finds the people of their own schools and groups alone
+	Asked  bool
+	More   bool
+	Hits   []HitLine
 }
 
 // HitLine is a person in the answer.
@@ -182,13 +183,13 @@ type HitLine struct {
 }
 
 func (h handlers) ask(_ *fiber.Ctx, rq *web.Request) error {
-	return rq.Render(pages["search"], SearchPage{Page: rq.Page("people.search.title")})
+	return rq.Render(pages["search"], SearchPage{Page: rq.Page("people.search.title"), Within: !rq.Reach().All})
 }
 
 // search answers a form: names do not belong in addresses, which browsers and
 // proxies keep.
 func (h handlers) search(_ *fiber.Ctx, rq *web.Request) error {
-	page := SearchPage{Page: rq.Page("people.search.title"), Query: strings.TrimSpace(rq.Form("nimi"))}
+	page := SearchPage{Page: rq.Page("people.search.title"), Within: !rq.Reach().All, Query: strings.TrimSpace(rq.Form("nimi"))}
 	words, ok := WordsOf(page.Query)
 	if !ok || len(page.Query) > 100 || !utf8.ValidString(page.Query) || strings.ContainsRune(page.Query, 0) {
 		page.Mend("nimi", rq.Lang.T("people.search.short"))

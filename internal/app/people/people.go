@@ -1,5 +1,5 @@
 // Package people shows persons to those who may see them: one's own data, one's
-// children, a learner to the school, and the municipality's search; and it lets the
+// children, a learner to the school, and a search for who may look wider; and it lets the
 // school's office decide who a child's guardians are and to whom of another
 // organisation a learner is disclosed. It owns the tables person, person_identifier,
 // guardianship, guardian_block, disclosure and person_merge. It must not know how
@@ -16,8 +16,8 @@
 // because a school tells where a child lives and a session may be read by the one
 // hidden from; (3) staff who work with the person see the school, as they must to
 // do it, and on the person's page a mark that says to be careful, and so does
-// welfare staff to whom the school disclosed the person; (4) the search, which only
-// the municipality's admins have, names the person without the school, and whoever
+// welfare staff to whom the school disclosed the person; (4) the search, which finds
+// whom one may see and nobody else, names the person without the school, and whoever
 // looks without working with the person (an operator on a support visit, the
 // data-protection officer) sees it nowhere, class lists included; (5) that somebody
 // is protected is itself sensitive: no list of a class or a family carries a mark.

@@ -220,14 +220,15 @@ const nameWords = `array_to_tsvector(array_remove(string_to_array(lower(translat
 // Only who has something to do with the municipality today is found: a role, or
 // a child. That is asked of no more than the first @most by name, and their school
 // of none but those who are shown.
-const sqlSearch = `
+const searchHead = `
 with named as materialized (
   select n.*, row_number() over () as rank
     from (select p.id, p.given_names, p.call_name, p.family_name, p.protected
             from person p
-           where @all::boolean
-             and p.merged_into is null
-             and ` + nameWords + ` @@ @words::tsquery
+           where p.merged_into is null
+             and ` + nameWords + ` @@ @words::tsquery`
+
+const searchTail = `
            order by p.family_name collate "fi-x-icu", p.given_names collate "fi-x-icu", p.id
            limit @most) n
 ), p as materialized (
@@ -261,16 +262,42 @@ select p.id, p.family_name || ' ' || coalesce(nullif(p.call_name, ''), split_par
           limit 1) pl on true
  order by p.rank`
 
+// searchReach is the reach of sqlPerson over many: whoever is found has a page that opens.
+const searchReach = `
+             and p.id in (
+                  select g.person from role_grant g
+                   where g.status = 'active' and g.validity @> @today::date and ` + grantLives + `
+                     and (g.unit = any(@units) and g.role not in ('guardian', 'parent', 'relative')
+                       or g.unit = any(@learning) and g.role = 'student')
+                   union all
+                  select e.person from enrolment e
+                    join teaching_group t on t.id = e.teaching_group
+                   where e.role = 'student' and e.status = 'active' and e.validity @> @today::date and ` + enrolmentLives + `
+                     and t.status = 'active' and t.validity @> @today::date
+                     and t.id = any(@groups)
+                   union all
+                  select unnest(@persons::uuid[]))`
+
+const (
+	sqlSearch       = searchHead + searchTail
+	sqlSearchWithin = searchHead + searchReach + searchTail
+)
+
 // mostNamed is how many of those with a name are looked at first: more than are
 // shown, as some have left.
 const mostNamed = 300
 
-// Search returns up to 51 persons whose names begin with the words. Only a reach over
-// the whole tenant finds anybody.
+// Search returns up to 51 persons within the reach whose names begin with the words.
 func Search(ctx context.Context, tx tenancy.Read, r authz.Reach, w Words, today time.Time) ([]Hit, error) {
 	var hits []Hit
+	sql, args := sqlSearch, pgx.StrictNamedArgs{"words": string(w), "today": today}
+	if !r.All {
+		sql = sqlSearchWithin
+		args["units"], args["learning"], args["groups"], args["persons"] = r.Units, r.Learning, r.Groups, r.Persons
+	}
 	for _, most := range []*int{new(int(mostNamed)), nil} {
-		rows, err := tx.Query(ctx, sqlSearch, pgx.StrictNamedArgs{"all": r.All, "words": string(w), "most": most, "today": today})
+		args["most"] = most
+		rows, err := tx.Query(ctx, sql, args)
 		if err != nil {
 			return nil, fmt.Errorf("search people: %w", err)
 		}

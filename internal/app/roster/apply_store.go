@@ -28,8 +28,10 @@ select person, coalesce(value, ''), value_hash, kind
 func (r *run) keysAsked() (learners []string, codes [][]byte, err error) {
 	learners, codes = []string{}, [][]byte{}
 	err = r.src.Each(func(rec *oneroster.Record) error {
-		if s := r.known[oneroster.Users][keyOf(rec.SourcedID)]; s != nil && s.active && !s.added && s.hash == r.hash.row(rec) {
-			return nil
+		if s := r.known[oneroster.Users][keyOf(rec.SourcedID)]; s != nil && s.active && !s.added {
+			if h, _ := r.hashOf(rec); h == s.hash {
+				return nil
+			}
 		}
 		who, err := r.identityOf(rec)
 		if err != nil {

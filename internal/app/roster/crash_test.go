@@ -133,7 +133,7 @@ func (y *yard) state() string {
 	b.WriteString("\n" + y.kept.Lines(y, `select 'waiting ' || kind || ' ' || count(*) from roster_import where seq is null and state in ('planned', 'held') group by kind order by kind`))
 	b.WriteString("\n" + y.kept.Lines(y, `select 'inventory ' || key from object order by key`))
 	for line := range strings.Lines(y.kept.Counts(y)) {
-		if table, _, _ := strings.Cut(line, " "); !slices.Contains([]string{"roster_import", "roster_sample", "roster_work"}, table) {
+		if table, _, _ := strings.Cut(line, " "); !slices.Contains([]string{"roster_import", "roster_sample", "roster_leaver", "roster_work"}, table) {
 			b.WriteString("\ncount " + strings.TrimSpace(line))
 		}
 	}

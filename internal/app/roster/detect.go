@@ -33,11 +33,11 @@ func oppijanumero(rec *oneroster.Record) string {
 	return ""
 }
 
-// meet looks at a row that is about to change: fields that were edited here are
-// conflicts; a changed user is looked at by the reuse detector.
-func (r *run) meet(rec *oneroster.Record, s *stored) {
+// meet looks at a row that is about to change, or would if an edit did not stay: fields
+// that were edited here are conflicts; a changed user is looked at by the reuse detector.
+func (r *run) meet(rec *oneroster.Record, s *stored, what kind) {
 	t := rec.Table.Type
-	if t == oneroster.Users && r.write == nil {
+	if t == oneroster.Users && what == update && r.write == nil {
 		r.reused = append(r.reused, s.id)
 	}
 	r.eachEdit(rec, func(e edit, policy string) {
@@ -47,6 +47,15 @@ func (r *run) meet(rec *oneroster.Record, s *stored) {
 
 // eachEdit calls f with the local edits of a record which the source would change.
 func (r *run) eachEdit(rec *oneroster.Record, f func(edit, string)) {
+	r.editsOf(rec, func(e edit, policy string) {
+		if rec.Get(e.field) != e.edited {
+			f(e, policy)
+		}
+	})
+}
+
+// editsOf calls f with all local edits of a record, each with the policy that holds.
+func (r *run) editsOf(rec *oneroster.Record, f func(edit, string)) {
 	k := editKey{t: rec.Table.Type, k: keyOf(rec.SourcedID)}
 	for ; ; k.n++ {
 		e, ok := r.edits[k]
@@ -57,10 +66,31 @@ func (r *run) eachEdit(rec *oneroster.Record, f func(edit, string)) {
 		if p := r.policies[string(k.t)+"."+e.field]; p != "" {
 			policy = p
 		}
-		if rec.Get(e.field) != e.edited {
-			f(e, policy)
-		}
+		f(e, policy)
 	}
+}
+
+// hashOf is the hash by which a record is compared. Whatever the source says of a field
+// whose edit stays changes nothing in the row, so what it had said when the field was
+// edited stands in for it. overruled tells that it says something else now.
+func (r *run) hashOf(rec *oneroster.Record) (h rowHash, overruled bool) {
+	if len(r.edits) == 0 {
+		return r.hash.row(rec), false
+	}
+	as := rec
+	r.editsOf(rec, func(e edit, policy string) {
+		i := rec.Table.Index(e.field)
+		// A hetu is never kept in an edit, only its placeholder, which hashes otherwise.
+		if policy == "overwrite" || i < 0 || rec.Fields[i] == e.delivered || strings.Contains(e.delivered, placeholder) {
+			return
+		}
+		if as == rec {
+			as = rec.Clone()
+		}
+		as.Fields[i] = e.delivered
+		overruled = overruled || rec.Fields[i] != e.edited
+	})
+	return r.hash.row(as), overruled
 }
 
 // thresholds are the shares that a plan may change without asking.
@@ -224,6 +254,7 @@ const (
 	codeReuse    = "R201"
 	codeStranded = "R202"
 	codeStale    = "R203"
+	codeUnpaired = "R204"
 )
 
 // Codes lists the codes of findings that a plan adds to those of the package.
@@ -232,6 +263,7 @@ func Codes() []oneroster.CodeInfo {
 		{Code: codeReuse, Severity: "warning", Meaning: "a sourcedId has a new name, username and identifier", Next: "ask the source whether the id was given to another person"},
 		{Code: codeStranded, Severity: "warning", Meaning: "active enrollments of users or classes that the package removes", Next: "remove the enrollments in the source too"},
 		{Code: codeStale, Severity: "warning", Meaning: "delta rows older than what the tenant has", Next: "send the newest state of the rows"},
+		{Code: codeUnpaired, Severity: "warning", Meaning: "pairs of the mapping whose old sourcedId the tenant does not have, or whose new one the package does not have", Next: "correct the pairs in the mapping file, or leave them out"},
 	}
 }
 
@@ -267,6 +299,10 @@ func (r *run) warnings() ([]oneroster.Finding, error) {
 			out = append(out, oneroster.Finding{Code: codeStale, Severity: "warning", File: table.Type.FileName(),
 				Message: fmt.Sprintf("%d rows are older than what the tenant has and were skipped", c.Stale), Expected: "a dateLastModified not before the stored one"})
 		}
+	}
+	if unused := len(r.opts.Mapping) - r.pairs; unused > 0 {
+		out = append(out, oneroster.Finding{Code: codeUnpaired, Severity: "warning",
+			Message: fmt.Sprintf("%d of the %d pairs of the mapping were not used: the tenant does not have the old sourcedId, or the package not the new one", unused, len(r.opts.Mapping))})
 	}
 	return out, nil
 }

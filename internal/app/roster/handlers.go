@@ -45,6 +45,7 @@ func Routes(r *web.Router, d *Desk) {
 	r.Get(own+"/:plan/havainnot.csv", authz.RosterRead, h.planCSV)
 	r.Get(own+"/:plan/muutokset/:type/:kind", authz.RosterRead, h.samples)
 	r.Get(own+"/:plan/roolit", authz.RosterRead, h.leavers)
+	r.Get(own+"/:plan/roolit.csv", authz.RosterRead, h.leaversCSV)
 	r.Get(own+"/:plan/harjoitus", authz.RosterRead, h.rehearsal)
 	r.Post(own+"/:plan/harjoitus", authz.RosterChange, h.rehearse)
 	r.Get(own+"/:plan/julkaisu", authz.RosterRead, h.publication)

@@ -46,7 +46,8 @@ type Choice struct {
 type FindingView struct {
 	Code, Meaning, Place, Field, Found, Expected, Message string
 	Severity                                              Tag
-	English                                               bool
+	English                                               bool // the meaning
+	Foreign                                               bool // what was expected
 	Folded                                                int
 }
 
@@ -138,8 +139,9 @@ func (h handlers) findings(c *fiber.Ctx, rq *web.Request, subject any, back, nam
 }
 
 func (v viewer) finding(x oneroster.Finding) FindingView {
-	out := FindingView{Code: x.Code, Severity: v.severity(x.Severity), Field: x.Field, Found: x.Excerpt, Expected: x.Expected, Message: x.Message, Folded: x.Folded}
+	out := FindingView{Code: x.Code, Severity: v.severity(x.Severity), Field: x.Field, Found: x.Excerpt, Message: x.Message, Folded: x.Folded}
 	out.Meaning, out.English = v.meaning(x.Code)
+	out.Expected, out.Foreign = v.expected(x.Expected)
 	out.Place = x.File
 	if x.Line > 0 {
 		out.Place += ":" + strconv.Itoa(x.Line)
@@ -196,7 +198,8 @@ func (h handlers) findingsCSV(c *fiber.Ctx, rq *web.Request, subject any) error 
 	rows := [][]string{head}
 	for _, x := range list {
 		meaning, _ := v.meaning(x.Code)
-		rows = append(rows, []string{x.Code, v.severity(x.Severity).Text, x.File, number(x.Line), number(x.Column), x.Field, meaning, x.Excerpt, x.Expected, x.Message})
+		expected, _ := v.expected(x.Expected)
+		rows = append(rows, []string{x.Code, v.severity(x.Severity).Text, x.File, number(x.Line), number(x.Column), x.Field, meaning, x.Excerpt, expected, x.Message})
 	}
 	c.Attachment(rq.Lang.T("roster.findings.file") + ".csv")
 	c.Set(fiber.HeaderContentType, "text/csv; charset=utf-8")
@@ -284,32 +287,6 @@ func (h handlers) samples(c *fiber.Ctx, rq *web.Request) error {
 		return err
 	}
 	return rq.Render(pages["samples"], page)
-}
-
-// LeaversPage is all that templates/leavers.html may use.
-type LeaversPage struct {
-	web.Page
-	Plan, Name string
-	Count      int
-	Persons    []PersonName
-}
-
-func (h handlers) leavers(c *fiber.Ctx, rq *web.Request) error {
-	p, err := h.planOf(c, rq)
-	if err != nil {
-		return err
-	}
-	page := LeaversPage{Page: rq.Page("roster.leavers"), Plan: p.ID, Name: p.SourceName, Count: p.Leavers.Count}
-	err = h.desk.DB.Write(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Write) (err error) {
-		if page.Persons, err = namesOfPersons(rq.Ctx, tx.Read, p.Leavers.First); err != nil {
-			return err
-		}
-		return audit.Viewed(rq.Ctx, tx, rq.Seen(audit.Person, p.Leavers.First...))
-	}, tenancy.Trace())
-	if err != nil {
-		return err
-	}
-	return rq.Render(pages["leavers"], page)
 }
 
 // PersonPage is all that templates/person.html may use.

@@ -3,6 +3,7 @@ package roster
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -26,6 +27,8 @@ type PlanPage struct {
 	Warnings  int
 	Holds     []string
 	Leavers   int
+	Losers    int      // who would lose one of several roles or a school
+	Own       []string // what the reader would lose
 	Conflicts []ConflictView
 	Matrix    []MatrixRow
 	Schools   []SchoolChoice
@@ -64,6 +67,7 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 	sampled := map[string]bool{}
 	last := &Plan{}
 	names := map[string]string{}
+	var own []leaver
 	busy := false // it is being published school by school, and nothing else is done with it
 	err = h.desk.DB.Read(rq.Ctx, rq.Tenant.ID, func(tx tenancy.Read) error {
 		if schools, err = h.desk.Schools(rq.Ctx, tx, p); err != nil {
@@ -73,6 +77,9 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 			return err
 		}
 		if last, err = latest(rq.Ctx, tx); err != nil {
+			return err
+		}
+		if own, _, err = leaversOf(rq.Ctx, tx, p.ID, &rq.Actor.Person, perPage, 0); err != nil {
 			return err
 		}
 		if pub, ok, err := publicationOf(rq.Ctx, tx, p.ID); err != nil {
@@ -91,10 +98,13 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 	}
 	v := viewer{rq.Lang, names}
 	v.fill(&page, rq.Tenant, p, last.seq, schools, sampled)
+	if page.Open {
+		page.Own = v.lossesOf(own)
+	}
 	page.Rehearse = p.mayRehearse() == nil
 	page.Open, page.Stale = page.Open && !busy, page.Stale && !busy
 	_, mine := PersonOf(p.PlannedBy)
-	page.Second = page.Reason && mine && p.PlannedBy == account(rq)
+	page.Second = page.Reason && mine && tenancy.SamePerson(p.PlannedBy, account(rq))
 	return rq.Render(pages["plan"], page)
 }
 
@@ -104,7 +114,7 @@ func (h handlers) apply(c *fiber.Ctx, rq *web.Request) error {
 	if err != nil {
 		return err
 	}
-	a := Approval{Who: account(rq), Initial: rq.Form("initial") != "", Approve: rq.Form("approve") != "", Reason: rq.Form("reason")}
+	a := Approval{Who: account(rq), Initial: rq.Form("initial") != "", Approve: rq.Form("approve") != "", Reason: strings.TrimSpace(rq.Form("reason"))}
 	if r := []rune(a.Reason); len(r) > 500 {
 		return fault.New(fault.Invalid, "error.invalid", "the reason is too long")
 	}

@@ -95,7 +95,7 @@ func (h handlers) readPublish(rq *web.Request, p *Plan) (*PublishPage, *Publicat
 		rehearsal = &Rehearsal{}
 	}
 	viewer{rq.Lang, names}.publication(page, pub, rehearsal)
-	page.Second = pub.AskedBy == account(rq)
+	page.Second = tenancy.SamePerson(pub.AskedBy, account(rq))
 	return page, pub, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"digione/internal/app/fault"
@@ -34,6 +35,7 @@ func (s *Service) Import(ctx context.Context, t tenancy.Tenant, p Package, o Opt
 	}
 	began := s.Now()
 	held := (*HeldError)(nil)
+	a.Reason = strings.TrimSpace(a.Reason)
 	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
 		if err := lockRoster(ctx, tx); err != nil {
 			return err
@@ -58,6 +60,9 @@ func (s *Service) Import(ctx context.Context, t tenancy.Tenant, p Package, o Opt
 		if err := s.finish(ctx, tx, r, plan, a, began); err != nil {
 			return err
 		}
+		if err := s.keepSpared(ctx, tx, t, ks, plan, &p, progress); err != nil {
+			return err
+		}
 		return p.note(ctx, tx, plan)
 	}, within)
 	switch {
@@ -65,9 +70,6 @@ func (s *Service) Import(ctx context.Context, t tenancy.Tenant, p Package, o Opt
 		return nil, err
 	case held != nil:
 		return plan, held
-	}
-	if plan.spared() > 0 {
-		return plan, s.planSpared(ctx, t, plan, a.Who, &p, progress)
 	}
 	return plan, nil
 }
@@ -125,12 +127,13 @@ func (s *Service) Apply(ctx context.Context, t tenancy.Tenant, id string, a Appr
 	if err != nil {
 		return nil, err
 	}
+	a.Reason = strings.TrimSpace(a.Reason)
 	if err := plan.mayApply(t, a); err != nil {
 		return plan, err
 	}
 	began := s.Now()
 	var p *Package
-	if plan.Kind == "package" && !plan.Empty() {
+	if plan.Kind == "package" && (!plan.Empty() || plan.Spared() > 0) {
 		if p, err = s.kept(ctx, t, ks, plan); err != nil {
 			return plan, s.failed(ctx, t, plan, err)
 		}
@@ -139,9 +142,6 @@ func (s *Service) Apply(ctx context.Context, t tenancy.Tenant, id string, a Appr
 	err = s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error { return s.execute(ctx, tx, t, ks, plan, a, p, began, progress) }, within)
 	if err != nil {
 		return plan, s.failed(ctx, t, plan, err)
-	}
-	if n := plan.spared(); n > 0 {
-		return plan, s.planSpared(ctx, t, plan, a.Who, p, progress)
 	}
 	return plan, nil
 }
@@ -170,7 +170,10 @@ func (s *Service) execute(ctx context.Context, tx tenancy.Write, t tenancy.Tenan
 			return err
 		}
 	}
-	return s.applied(ctx, tx, plan, a, began)
+	if err := s.applied(ctx, tx, plan, a, began); err != nil {
+		return err
+	}
+	return s.keepSpared(ctx, tx, t, ks, plan, p, progress)
 }
 
 // change runs the engine over the source of a stored plan, writing.
@@ -184,8 +187,11 @@ func (s *Service) change(ctx context.Context, tx tenancy.Write, t tenancy.Tenant
 	if err != nil {
 		return err
 	}
-	r.write, r.first, r.progress, r.policies = &tx, plan.baseSeq == 0, progress, t.Settings.Roster.Edits
+	r.write, r.progress, r.policies = &tx, progress, t.Settings.Roster.Edits
 	r.setSeq(plan.seq)
+	if r.first, err = nothingYet(ctx, tx.Read, plan.baseSeq); err != nil {
+		return err
+	}
 	if pkg, ok := src.(packageSource); ok {
 		if err := r.check(pkg.Package, *p, nil); err != nil {
 			return err
@@ -271,7 +277,7 @@ func (p *Plan) mayApply(t tenancy.Tenant, a Approval) error {
 			return &HeldError{p}
 		case a.Reason == "":
 			return fault.New(fault.Invalid, "roster.error.reason", "an approval needs its reason: add --reason \"…\"")
-		case p.needsSecond(t) && a.Who == p.PlannedBy:
+		case p.NeedsSecond(t) && tenancy.SamePerson(a.Who, p.PlannedBy):
 			return fault.New(fault.Forbidden, "roster.error.twopeople",
 				"%s wants another person than the planner (%s) to approve what is held", t.Slug, p.PlannedBy)
 		}
@@ -279,35 +285,49 @@ func (p *Plan) mayApply(t tenancy.Tenant, a Approval) error {
 	return nil
 }
 
-// needsSecond tells whether what holds the plan is approved by another than who
+// NeedsSecond tells whether what holds the plan is approved by another than who
 // planned it: where the tenant asks for that, and always when it was planned on the
 // pages, where people are told apart by their accounts.
-func (p *Plan) needsSecond(t tenancy.Tenant) bool {
+func (p *Plan) NeedsSecond(t tenancy.Tenant) bool {
 	_, person := PersonOf(p.PlannedBy)
 	return person || t.Settings.Roster.TwoPeople
 }
 
-func (p *Plan) spared() (n int) {
+// Spared counts the removals that no-delete left out.
+func (p *Plan) Spared() (n int) {
 	for _, c := range p.Changes {
 		n += c.Spared
 	}
 	return n
 }
 
-// planSpared keeps the removals that no-delete left out as a held plan.
-func (s *Service) planSpared(ctx context.Context, t tenancy.Tenant, done *Plan, who string, p *Package, progress Progress) error {
-	if p == nil {
+// keepSpared keeps the removals that no-delete left out as a held plan, in the
+// transaction that leaves them out: a program that dies leaves both or neither. The
+// package is compared with what it has just made of the roster.
+func (s *Service) keepSpared(ctx context.Context, tx tenancy.Write, t tenancy.Tenant, ks *keys.Keyset, done *Plan, p *Package, progress Progress) error {
+	n := done.Spared()
+	if n == 0 || p == nil {
 		return nil
 	}
-	o, left := done.Options, *p
-	o.NoDelete, left.Note = false, nil
-	rest, err := s.Plan(ctx, t, left, o, who, progress)
+	o := Options{Lenient: done.Options.Lenient} // the mapping has done its work
+	pkg, err := s.open(*p, o, progress)
 	if err != nil {
 		return err
 	}
-	done.Rest = rest.ID
-	return s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {
-		rest.hold(Hold{Rule: RuleNoDelete, Count: done.spared(), Message: fmt.Sprintf("%d removals were left out by --no-delete", done.spared())})
-		return updateHolds(ctx, tx, rest)
-	})
+	defer func() { _ = pkg.Close() }()
+	rest, err := s.newPlan(pkg, *p, o, done.AppliedBy)
+	if err != nil {
+		return err
+	}
+	r, err := newRun(ctx, tx.Read, packageSource{ctx, pkg}, o, ks, rest.PlannedAt)
+	if err != nil {
+		return err
+	}
+	r.progress, r.policies = progress, t.Settings.Roster.Edits
+	if err := s.foresee(r, t, pkg, *p, rest, Approval{}); err != nil {
+		return err
+	}
+	rest.hold(Hold{Rule: RuleNoDelete, Count: n, Message: fmt.Sprintf("%d removals were left out by --no-delete", n)})
+	rest.Tenant, done.Rest = t.Slug, rest.ID
+	return insertPlan(ctx, tx, rest)
 }

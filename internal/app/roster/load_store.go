@@ -46,8 +46,8 @@ func (r *run) load(t oneroster.Type) error {
 		copy(s.hash[:], hash)
 		k := keyOf(sid)
 		sum.add([]byte(t), k[:], s.hash[:], []byte{b2i(active)})
-		if to := r.opts.Mapping[string(t)+" "+sid]; to != "" {
-			k, s.renamed = keyOf(to), true
+		if to, own := r.opts.renamed(t, sid); to != "" {
+			k, s.renamed, s.paired = keyOf(to), true, own
 		}
 		switch t {
 		case oneroster.AcademicSessions:
@@ -122,10 +122,11 @@ func (r *run) personIndex(id uuid.UUID, seen map[uuid.UUID]int32) int32 {
 
 // edit is a field that was changed here on a row that the roster owns.
 type edit struct {
-	id     uuid.UUID
-	edited string
-	policy string
-	field  string
+	id        uuid.UUID
+	delivered string // when it was edited
+	edited    string
+	policy    string
+	field     string
 }
 
 type editKey struct {
@@ -135,7 +136,7 @@ type editKey struct {
 }
 
 const sqlLocalEdits = `
-select id, type, sourced_id, field, edited, policy
+select id, type, sourced_id, field, delivered, edited, policy
   from local_edit
  order by type, sourced_id, field`
 
@@ -147,7 +148,7 @@ func (r *run) loadEdits() error {
 	r.edits = map[editKey]edit{}
 	var e edit
 	var t, sid string
-	_, err = pgx.ForEachRow(rows, []any{&e.id, &t, &sid, &e.field, &e.edited, &e.policy}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&e.id, &t, &sid, &e.field, &e.delivered, &e.edited, &e.policy}, func() error {
 		k := editKey{t: oneroster.Type(t), k: keyOf(sid)}
 		for r.edits[k].field != "" {
 			k.n++

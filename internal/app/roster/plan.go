@@ -165,8 +165,8 @@ func (p *Plan) unchanged(last *Plan, set tenancy.RosterSettings, now time.Time) 
 	for t, c := range last.Changes {
 		n := c.Insert + c.Update + c.Reactivate + c.Unchanged
 		p.Changes[t] = Counts{Unchanged: n, Stale: c.Stale, Spared: c.Spared}
-		p.Rows += int64(n)
 	}
+	p.Rows = last.Rows
 	if w, ok := blackout(set, now); ok {
 		p.hold(Hold{Rule: RuleBlackout, Message: fmt.Sprintf("Imports wait from %s to %s. %s", w.From, w.To, w.Why)})
 	}
@@ -239,11 +239,22 @@ func (r *run) conclude(p *Plan, set tenancy.RosterSettings) error {
 	if err != nil {
 		return err
 	}
+	p.add(found)
+	return nil
+}
+
+// add notes findings of the plan's own, counted by code as those of the package are.
+func (p *Plan) add(found []oneroster.Finding) {
 	p.Findings = append(p.Findings, found...)
 	for _, f := range found {
-		p.Totals = append(p.Totals, oneroster.Total{Code: f.Code, Severity: f.Severity, Count: 1, Listed: 1})
+		i := slices.IndexFunc(p.Totals, func(t oneroster.Total) bool { return t.Code == f.Code && t.Severity == f.Severity })
+		if i < 0 {
+			i = len(p.Totals)
+			p.Totals = append(p.Totals, oneroster.Total{Code: f.Code, Severity: f.Severity})
+		}
+		p.Totals[i].Count++
+		p.Totals[i].Listed++
 	}
-	return nil
 }
 
 func (r *run) count(p *Plan) {
@@ -261,7 +272,10 @@ func (s *Service) foresee(r *run, t tenancy.Tenant, pkg *oneroster.Package, p Pa
 	if err != nil {
 		return err
 	}
-	plan.baseSeq, r.first = last.seq, last.seq == 0
+	plan.baseSeq = last.seq
+	if r.first, err = nothingYet(r.ctx, r.tx, last.seq); err != nil {
+		return err
+	}
 	if same(last, plan) {
 		return plan.unchanged(last, t.Settings.Roster, plan.PlannedAt)
 	}

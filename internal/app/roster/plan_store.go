@@ -18,7 +18,7 @@ import (
 
 const planColumns = `id, coalesce(seq, 0), state, kind, coalesce(undoes, ''), source_name, encode(source_hash, 'hex'), object_key, version, options,
        base_seq, state_hash, change_hash, counts, holds, conflicts, findings, planned_by, planned_at, approved_by, reason,
-       applied_by, applied_at, coalesce(seconds, 0), rekeyed, totals, leavers, failure, closed_by, pruned_at`
+       applied_by, applied_at, coalesce(seconds, 0), rekeyed, totals, leavers, failure, closed_by, pruned_at, row_count`
 
 const sqlLatest = `select ` + planColumns + `
   from roster_import
@@ -43,6 +43,20 @@ func latest(ctx context.Context, tx tenancy.Read) (*Plan, error) {
 	return list[0], nil
 }
 
+const sqlNothingYet = `
+select not exists (
+  select from roster_import i, jsonb_each(i.counts) c
+   where i.seq <= @base and (c.value->>'insert')::int > 0)`
+
+// nothingYet tells that no import up to base has brought a row: what comes next has
+// nothing to be compared with, however many empty packages came before.
+func nothingYet(ctx context.Context, tx tenancy.Read, base int) (yes bool, err error) {
+	if err = tx.QueryRow(ctx, sqlNothingYet, pgx.StrictNamedArgs{"base": base}).Scan(&yes); err != nil {
+		return false, fmt.Errorf("look for rows: %w", err)
+	}
+	return yes, nil
+}
+
 func plans(ctx context.Context, tx tenancy.Read, sql string, args pgx.StrictNamedArgs) ([]*Plan, error) {
 	rows, err := tx.Query(ctx, sql, args)
 	if err != nil {
@@ -60,7 +74,7 @@ func scanPlan(row pgx.CollectableRow) (*Plan, error) {
 	var options, counts, holds, conflicts, findings, state, change, rekeyed, totals, leavers []byte
 	err := row.Scan(&p.ID, &p.seq, &p.State, &p.Kind, &p.Undoes, &p.SourceName, &p.SourceSHA256, &p.objectKey, &p.Version, &options,
 		&p.baseSeq, &state, &change, &counts, &holds, &conflicts, &findings, &p.PlannedBy, &p.PlannedAt, &p.ApprovedBy, &p.Reason,
-		&p.AppliedBy, &p.AppliedAt, &p.Seconds, &rekeyed, &totals, &leavers, &p.Failure, &p.ClosedBy, &p.PrunedAt)
+		&p.AppliedBy, &p.AppliedAt, &p.Seconds, &rekeyed, &totals, &leavers, &p.Failure, &p.ClosedBy, &p.PrunedAt, &p.Rows)
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +88,6 @@ func scanPlan(row pgx.CollectableRow) (*Plan, error) {
 		if err := json.Unmarshal(c.from, c.to); err != nil {
 			return nil, err
 		}
-	}
-	for _, c := range p.Changes {
-		p.Rows += int64(c.Insert + c.Update + c.Reactivate + c.Unchanged + c.Stale)
 	}
 	return p, nil
 }
@@ -125,9 +136,9 @@ func (s *Service) history(ctx context.Context, t tenancy.Tenant, limit int, part
 
 const sqlInsertPlan = `
 insert into roster_import (id, state, kind, undoes, source_name, source_hash, object_key, version, options, base_seq, state_hash,
-                           change_hash, counts, holds, conflicts, findings, rekeyed, totals, schools, leavers, planned_by, planned_at)
+                           change_hash, counts, holds, conflicts, findings, rekeyed, totals, schools, leavers, planned_by, planned_at, row_count)
 values (@id, @state, @kind, nullif(@undoes, ''), @source_name, @source_hash, @object_key, @version, @options, @base_seq, @state_hash,
-        @change_hash, @counts, @holds, @conflicts, @findings, @rekeyed, @totals, @schools, @leavers, @planned_by, @planned_at)`
+        @change_hash, @counts, @holds, @conflicts, @findings, @rekeyed, @totals, @schools, @leavers, @planned_by, @planned_at, @row_count)`
 
 func insertPlan(ctx context.Context, tx tenancy.Write, p *Plan) error {
 	hash, err := hex.DecodeString(p.SourceSHA256)
@@ -136,7 +147,8 @@ func insertPlan(ctx context.Context, tx tenancy.Write, p *Plan) error {
 	}
 	args := pgx.StrictNamedArgs{"id": p.ID, "state": p.State, "kind": p.Kind, "undoes": p.Undoes, "source_name": p.SourceName,
 		"source_hash": hash, "object_key": p.objectKey, "version": p.Version, "base_seq": p.baseSeq,
-		"state_hash": p.stateHash.bytes(), "change_hash": p.changeHash.bytes(), "planned_by": p.PlannedBy, "planned_at": p.PlannedAt}
+		"state_hash": p.stateHash.bytes(), "change_hash": p.changeHash.bytes(), "planned_by": p.PlannedBy, "planned_at": p.PlannedAt,
+		"row_count": p.Rows}
 	if p.Changes == nil {
 		p.Changes = map[oneroster.Type]Counts{}
 	}
@@ -151,6 +163,9 @@ func insertPlan(ctx context.Context, tx tenancy.Write, p *Plan) error {
 	if _, err := tx.Exec(ctx, sqlInsertPlan, args); err != nil {
 		return fmt.Errorf("store plan: %w", err)
 	}
+	if err := keepLosses(ctx, tx, p.ID, p.losses); err != nil {
+		return err
+	}
 	return keepSamples(ctx, tx, p.ID, p.samples)
 }
 
@@ -160,17 +175,6 @@ func nonNil[T any](list []T) []T {
 		return []T{}
 	}
 	return list
-}
-
-const sqlUpdateHolds = `update roster_import set state = @state, holds = @holds where id = @id and seq is null`
-
-func updateHolds(ctx context.Context, tx tenancy.Write, p *Plan) error {
-	b, err := json.Marshal(p.Holds)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, sqlUpdateHolds, pgx.StrictNamedArgs{"id": p.ID, "state": p.State, "holds": string(b)})
-	return err
 }
 
 // beginImport gives the plan its number, under which images are kept; it is
@@ -198,7 +202,8 @@ func beginImport(ctx context.Context, tx tenancy.Write, p *Plan, a Approval) err
 
 const sqlFinishImport = `
 update roster_import
-   set applied_by = @by, applied_at = @at, seconds = @seconds, counts = @counts, state_hash = @state_hash, change_hash = @change_hash
+   set applied_by = @by, applied_at = @at, seconds = @seconds, counts = @counts, state_hash = @state_hash, change_hash = @change_hash,
+       row_count = @row_count
  where id = @id`
 
 const sqlMarkRolledBack = `update roster_import set state = 'rolled_back' where id = @id`
@@ -210,7 +215,7 @@ func finishImport(ctx context.Context, tx tenancy.Write, p *Plan, at time.Time) 
 		return err
 	}
 	_, err = tx.Exec(ctx, sqlFinishImport, pgx.StrictNamedArgs{"id": p.ID, "by": p.AppliedBy, "at": at, "seconds": p.Seconds,
-		"counts": string(counts), "state_hash": p.stateHash.bytes(), "change_hash": p.changeHash.bytes()})
+		"counts": string(counts), "state_hash": p.stateHash.bytes(), "change_hash": p.changeHash.bytes(), "row_count": p.Rows})
 	if err == nil && p.Undoes != "" {
 		_, err = tx.Exec(ctx, sqlMarkRolledBack, pgx.StrictNamedArgs{"id": p.Undoes})
 	}

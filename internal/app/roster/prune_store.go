@@ -32,6 +32,10 @@ delete from roster_change c
 delete from roster_sample s
  using roster_import i
  where i.id = s.plan and i.seq is not null and i.pruned_at is null and i.applied_at < @before`
+	sqlPruneLosses = `
+delete from roster_leaver l
+ using roster_import i
+ where i.id = l.plan and i.seq is not null and i.pruned_at is null and i.applied_at < @before`
 	sqlPruneRehearsals = `
 delete from roster_rehearsal r
  using roster_import i
@@ -46,7 +50,7 @@ update roster_import set pruned_at = @now
 )
 
 func pruneImports(ctx context.Context, tx tenancy.Write, before, now time.Time) error {
-	for _, sql := range []string{sqlPruneImages, sqlPruneSamples, sqlPruneRehearsals, sqlPrunePlans} {
+	for _, sql := range []string{sqlPruneImages, sqlPruneSamples, sqlPruneLosses, sqlPruneRehearsals, sqlPrunePlans} {
 		if _, err := tx.Exec(ctx, sql, pgx.StrictNamedArgs{"before": before}); err != nil {
 			return fmt.Errorf("prune imports: %w", err)
 		}

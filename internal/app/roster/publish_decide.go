@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 
 	"digione/internal/app/fault"
 	"digione/internal/tenancy"
@@ -19,6 +20,7 @@ type Seen struct {
 // publication, under the same rule as for imports.
 func (s *Service) ApproveParts(ctx context.Context, t tenancy.Tenant, pub *Publication, seen []Seen, a Approval) error {
 	_, person := PersonOf(pub.AskedBy)
+	a.Reason = strings.TrimSpace(a.Reason)
 	switch {
 	case !pub.Open():
 		return fault.New(fault.Conflict, "roster.error.publish.over", "the publication is over")
@@ -26,7 +28,7 @@ func (s *Service) ApproveParts(ctx context.Context, t tenancy.Tenant, pub *Publi
 		return fault.New(fault.Invalid, "roster.error.publish.none", "no part was chosen")
 	case a.Reason == "":
 		return fault.New(fault.Invalid, "roster.error.reason", "an approval needs its reason")
-	case (person || t.Settings.Roster.TwoPeople) && a.Who == pub.AskedBy:
+	case (person || t.Settings.Roster.TwoPeople) && tenancy.SamePerson(a.Who, pub.AskedBy):
 		return fault.New(fault.Forbidden, "roster.error.twopeople", "%s wants another person than %s to approve what is held", t.Slug, pub.AskedBy)
 	}
 	return s.DB.Write(ctx, t.ID, func(tx tenancy.Write) error {

@@ -225,8 +225,8 @@ func (r *run) undoInserts(seq int) error {
 				r.touch(persons[i])
 			}
 		}
-		if r.watching() && t == oneroster.Users {
-			r.watch.leave(persons)
+		if r.watching() {
+			r.watch.undone(t, ids, persons)
 		}
 		if r.write == nil || len(ids) == 0 {
 			continue

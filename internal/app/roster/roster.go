@@ -96,6 +96,15 @@ type Options struct {
 	Mapping  map[string]string `json:"mapping,omitempty"` // "type old" -> new sourcedId
 }
 
+// renamed is what the mapping calls a row now, empty when it does not name it. Rows that
+// take their sourcedId from a user go with the user; own tells those named themselves.
+func (o Options) renamed(t oneroster.Type, sourcedID string) (to string, own bool) {
+	if to = o.Mapping[string(t)+" "+sourcedID]; to != "" || !oneroster.TableOf(t).OfUser {
+		return to, to != ""
+	}
+	return o.Mapping[string(oneroster.Users)+" "+sourcedID], false
+}
+
 // Plan is what an import would do: the product of planning, and the record of
 // what became of it.
 type Plan struct {
@@ -134,6 +143,7 @@ type Plan struct {
 	ClosedBy string            `json:"-"`
 	PrunedAt *time.Time        `json:"-"` // when what a rollback needs was deleted
 	samples  []Sample
+	losses   []loss
 
 	blind                 bool // a first import: counted while it was written
 	seq                   int

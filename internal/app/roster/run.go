@@ -26,6 +26,8 @@ type stored struct {
 	seen     bool
 	added    bool // by this run
 	renamed  bool // found under its former sourcedId
+	paired   bool // the mapping names this very row, and the package has not brought it yet
+	old      bool // a delta that is older than it was about it
 	late     bool // an update that did not fit in memory at first
 	goes     bool // planned to be removed
 	comes    bool // planned to be active again
@@ -59,7 +61,7 @@ type run struct {
 	atCell  string
 	seq     int
 	seqCell string
-	first   bool // the tenant had no import before
+	first   bool // no import of the tenant had any rows before
 	twice   bool // a second pass will write what this one has planned
 
 	hash    hasher
@@ -69,6 +71,7 @@ type run struct {
 	units   []uuid.UUID
 	unitOf  map[uuid.UUID]int32
 	persons []uuid.UUID
+	pairs   int // of the mapping, that the tenant and the package have
 	spans   []span
 	owners  map[key][]key // roles by their user, for 1.1 deltas
 
@@ -212,9 +215,15 @@ func (r *run) watching() bool { return r.watch != nil && r.write == nil }
 func (r *run) decide(rec *oneroster.Record, mode oneroster.Mode) (kind, *stored, error) {
 	t := rec.Table.Type
 	k := keyOf(rec.SourcedID)
-	h := r.hash.row(rec)
+	h, overruled := r.hashOf(rec)
 	s := r.known[t][k]
 	what := r.classify(rec, s, h, mode)
+	if s != nil {
+		if s.paired {
+			s.paired, r.pairs = false, r.pairs+1
+		}
+		s.old = r.outdated(rec, s, mode)
+	}
 	var part key
 	if r.cut != nil {
 		if part = r.cut.ofRow(rec, what); !r.cut.takes(part) {
@@ -256,9 +265,9 @@ func (r *run) decide(rec *oneroster.Record, mode oneroster.Mode) (kind, *stored,
 			r.spooled.keep(rec)
 		}
 		r.alter(part, []byte(what), []byte(t), k[:], h[:])
-		if what == update {
-			r.meet(rec, s)
-		}
+	}
+	if what == update || what == nothing && overruled {
+		r.meet(rec, s, what)
 	}
 	return what, s, nil
 }
@@ -270,7 +279,34 @@ func (r *run) stage() string {
 	return "apply"
 }
 
+// classify says what a record does; one of a delta that is older than what it would
+// change does nothing.
 func (r *run) classify(rec *oneroster.Record, s *stored, h rowHash, mode oneroster.Mode) kind {
+	what := r.compare(rec, s, h)
+	if what != nothing && r.outdated(rec, s, mode) {
+		return stale
+	}
+	return what
+}
+
+// outdated tells a row of a delta that says an older state than what is stored, whatever
+// it says. A role that 1.1 makes out of a users row is as old as that row: what is not
+// stored of it may have been taken away since.
+func (r *run) outdated(rec *oneroster.Record, s *stored, mode oneroster.Mode) bool {
+	if mode != oneroster.Delta || r.src.Full() {
+		return false
+	}
+	if s != nil && !s.added {
+		return rec.LastModified.UnixMicro() < s.modified
+	}
+	if rec.Table.Type != oneroster.Roles || !r.src.RolesFromUsers() {
+		return false
+	}
+	u := r.known[oneroster.Users][keyOf(rec.Get("userSourcedId"))]
+	return u != nil && u.old
+}
+
+func (r *run) compare(rec *oneroster.Record, s *stored, h rowHash) kind {
 	gone := rec.Status == "tobedeleted"
 	fresh := s == nil || s.added
 	switch {
@@ -288,8 +324,6 @@ func (r *run) classify(rec *oneroster.Record, s *stored, h rowHash, mode onerost
 			return nothing
 		}
 		return update
-	case mode == oneroster.Delta && rec.LastModified.UnixMicro() < s.modified && s.hash != h:
-		return stale
 	case gone && s.active:
 		return remove
 	case gone:
@@ -369,7 +403,7 @@ func (r *run) removals(t oneroster.Type, mode oneroster.Mode) error {
 		}
 	case t == oneroster.Roles && r.src.RolesFromUsers():
 		for user, roles := range r.owners {
-			if u := r.known[oneroster.Users][user]; u != nil && u.seen {
+			if u := r.known[oneroster.Users][user]; u != nil && u.seen && !u.old {
 				for _, k := range roles {
 					take(k, r.known[t][k])
 				}

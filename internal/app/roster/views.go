@@ -243,7 +243,7 @@ func (v viewer) fill(page *PlanPage, t tenancy.Tenant, p *Plan, last int, school
 			page.Reason = page.Reason || h.Rule != RuleInitial
 		}
 	}
-	page.Leavers, page.Rest, page.Undone = p.Leavers.Count, p.spared(), p.Undoes
+	page.Leavers, page.Losers, page.Rest, page.Undone = p.Leavers.Count, p.Leavers.Part, p.Spared(), p.Undoes
 	for _, c := range p.Conflicts[:min(50, len(p.Conflicts))] {
 		page.Conflicts = append(page.Conflicts, ConflictView{v.typeName(oneroster.Type(c.Type)), c.SourcedID, v.field(c.Field), v.l.T("roster.policy." + c.Policy)})
 	}
@@ -277,7 +277,11 @@ func (v viewer) hold(h Hold) string {
 	if h.Of > 0 {
 		share = 100 * float64(h.Count) / float64(h.Of)
 	}
-	return v.l.T("roster.hold."+h.Rule, "School", h.SchoolName, "N", h.Count, "Of", h.Of, "What", what, "Share", v.decimal(share),
+	rule := h.Rule
+	if rule == RuleRemovals && h.Share == 0 {
+		rule += ".rows"
+	}
+	return v.l.T("roster.hold."+rule, "School", h.SchoolName, "N", h.Count, "Of", h.Of, "What", what, "Share", v.decimal(share),
 		"Limit", int(100*h.Share+.5), "Most", h.Limit, "Type", v.typeName(oneroster.Type(h.Type)))
 }
 

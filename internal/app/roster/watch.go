@@ -1,9 +1,10 @@
 package roster
 
 import (
-	"bytes"
 	"cmp"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -14,7 +15,6 @@ import (
 const (
 	samplesOf    = 20   // of a type and kind in one school
 	samplesBound = 2000 // of a type and kind in all
-	leaversShown = 20
 )
 
 // SchoolCounts are the changes of one school.
@@ -24,10 +24,24 @@ type SchoolCounts struct {
 	Changes map[oneroster.Type]Counts `json:"changes"`
 }
 
-// Leavers are the persons who would have no role left.
+// Leavers counts the persons who would have no role left, and those who would lose one
+// of several or a school.
 type Leavers struct {
-	Count int         `json:"count"`
-	First []uuid.UUID `json:"first"`
+	Count int `json:"count"`
+	Part  int `json:"part"`
+}
+
+// held is a role of a person at a unit.
+type held struct {
+	person uuid.UUID
+	role   string
+	unit   uuid.UUID
+}
+
+// loss is a role that a plan would take; without one the person would be here no longer.
+type loss struct {
+	held
+	bare bool // nothing would be left
 }
 
 type pickKey struct {
@@ -51,12 +65,16 @@ type watch struct {
 	added   map[int32][2]string // schools that the run adds: sourcedId and name
 	n       map[pickKey]int
 	picks   []picked
-	stays   map[int32]bool // persons, by index, who get a new role
-	leavers Leavers
+	stays   map[int32]bool     // persons, by index, who get a new role
+	without map[uuid.UUID]bool // persons with no role left
+	lost    map[uuid.UUID]bool // stored roles that go
+	turned  map[uuid.UUID]held // stored roles that become others
+	gained  map[held]bool
 }
 
 func newWatch() *watch {
-	return &watch{schools: map[int32]map[oneroster.Type]*Counts{}, added: map[int32][2]string{}, n: map[pickKey]int{}, stays: map[int32]bool{}}
+	return &watch{schools: map[int32]map[oneroster.Type]*Counts{}, added: map[int32][2]string{}, n: map[pickKey]int{}, stays: map[int32]bool{},
+		without: map[uuid.UUID]bool{}, lost: map[uuid.UUID]bool{}, turned: map[uuid.UUID]held{}, gained: map[held]bool{}}
 }
 
 // schoolColumns name the column that says which school a new row belongs to.
@@ -80,6 +98,9 @@ func (w *watch) row(r *run, rec *oneroster.Record, s *stored, what kind) {
 		}
 	}
 	w.count(unit, t, what)
+	if t == oneroster.Roles {
+		w.role(r, rec, s, what)
+	}
 	switch what {
 	case nothing, stale:
 		return
@@ -101,9 +122,31 @@ func (w *watch) row(r *run, rec *oneroster.Record, s *stored, what kind) {
 	w.pick(p)
 }
 
+// role notes which role somebody who is here already gains or loses.
+func (w *watch) role(r *run, rec *oneroster.Record, s *stored, what kind) {
+	u := r.known[oneroster.Users][keyOf(rec.Get("userSourcedId"))]
+	if what == remove {
+		w.lost[s.id] = true
+	}
+	if u == nil || u.aux < 0 || what != insert && what != update && what != reactivate {
+		return
+	}
+	at := held{person: r.persons[u.aux], role: strings.Clone(rec.Get("role"))}
+	if o := r.known[oneroster.Orgs][keyOf(rec.Get("orgSourcedId"))]; o != nil {
+		at.unit = r.unitAt(o.unit)
+	}
+	w.gained[at] = true
+	if what == update {
+		w.turned[s.id] = at
+	}
+}
+
 // gone notes a stored row that the source no longer has.
 func (w *watch) gone(t oneroster.Type, s *stored) {
 	s.goes = true
+	if t == oneroster.Roles {
+		w.lost[s.id] = true
+	}
 	w.count(s.unit, t, remove)
 	w.pick(picked{pickKey: pickKey{t, remove, s.unit}, id: s.id})
 }
@@ -197,34 +240,55 @@ func (w *watch) access(r *run) {
 			known[r.persons[i]] |= keepsRole
 		}
 	}
-	w.leavers = Leavers{}
-	gone := map[uuid.UUID]bool{}
+	w.without = map[uuid.UUID]bool{}
 	for p, k := range known {
 		if k&hadRole != 0 && k&(keepsRole|keepsUser) != keepsRole|keepsUser {
-			w.leavers.Count++
-			w.leavers.First = append(w.leavers.First, p)
-			gone[p] = true
+			w.without[p] = true
 		}
 	}
 	if r.cut != nil && byRoles {
-		r.cut.leave(r, gone)
+		r.cut.leave(r, w.without)
 	}
-	slices.SortFunc(w.leavers.First, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
-	w.leavers.First = slices.Clip(w.leavers.First[:min(leaversShown, len(w.leavers.First))])
 }
 
-// leave notes persons who were not here before what is taken back.
-func (w *watch) leave(persons []uuid.UUID) {
-	seen := map[uuid.UUID]bool{}
-	for _, p := range persons {
-		if !seen[p] {
-			seen[p] = true
-			w.leavers.Count++
-			if len(w.leavers.First) < leaversShown {
-				w.leavers.First = append(w.leavers.First, p)
-			}
+// undone notes rows that what is taken back had added: persons who were not here before,
+// and roles.
+func (w *watch) undone(t oneroster.Type, ids, persons []uuid.UUID) {
+	for _, id := range ids {
+		if t == oneroster.Roles {
+			w.lost[id] = true
 		}
 	}
+	for _, p := range persons {
+		if t == oneroster.Users {
+			w.without[p] = true
+		}
+	}
+}
+
+// losses says who would lose which role. One that comes again, under another sourcedId or
+// out of another row, is not lost.
+func (r *run) losses() ([]loss, error) {
+	w := r.watch
+	var out []loss
+	named := map[uuid.UUID]bool{}
+	said := map[held]bool{}
+	err := r.heldRoles(slices.AppendSeq(slices.Collect(maps.Keys(w.lost)), maps.Keys(w.turned)), func(id uuid.UUID, is held) {
+		if to, turned := w.turned[id]; turned && to == is || w.gained[is] || said[is] {
+			return
+		}
+		said[is], named[is.person] = true, true
+		out = append(out, loss{is, w.without[is.person]})
+	})
+	if err != nil {
+		return nil, err
+	}
+	for p := range w.without {
+		if !named[p] {
+			out = append(out, loss{held{person: p}, true})
+		}
+	}
+	return out, nil
 }
 
 // show writes what a human will look at into a plan.
@@ -232,9 +296,28 @@ func (r *run) show(p *Plan) (err error) {
 	if p.Schools, err = r.watch.bySchool(r); err != nil {
 		return err
 	}
-	p.Leavers = r.watch.leavers
+	if p.losses, err = r.losses(); err != nil {
+		return err
+	}
+	p.Leavers = countLosses(p.losses)
 	p.samples, err = r.watch.samples(r)
 	return err
+}
+
+func countLosses(list []loss) (n Leavers) {
+	seen := map[uuid.UUID]bool{}
+	for _, l := range list {
+		if seen[l.person] {
+			continue
+		}
+		seen[l.person] = true
+		if l.bare {
+			n.Count++
+		} else {
+			n.Part++
+		}
+	}
+	return n
 }
 
 // remains tells whether a stored row would be active after the run.

@@ -227,7 +227,7 @@ func (s *Service) Approve(ctx context.Context, t tenancy.Tenant, by Actor, requi
 			if r.waived != nil {
 				first = r.waived
 			}
-			if first.Actor == e.Actor || first.person() == e.person() {
+			if tenancy.SamePerson(first.Actor, e.Actor) || tenancy.SamePerson(first.person(), e.person()) {
 				return nil, refused("%s was attested by %s: another person must approve it", id, first.person())
 			}
 			if r.Waits() != by.Side {

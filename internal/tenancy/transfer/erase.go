@@ -175,7 +175,7 @@ func (s *Service) Erase(ctx context.Context, t tenancy.Tenant, actor, reason str
 		return e, &HeldError{e}
 	}
 	if e.ConfirmedBy == "" {
-		if sameActor(e.RequestedBy, actor) {
+		if tenancy.SamePerson(e.RequestedBy, actor) {
 			return e, fmt.Errorf("%w: %s asked to erase %s; another person runs the command with --actor", ErrOtherPerson, actor, t.Slug)
 		}
 		counts, err := json.Marshal(e.Going)

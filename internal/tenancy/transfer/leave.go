@@ -167,7 +167,7 @@ func (s *Service) Seal(ctx context.Context, t tenancy.Tenant, actor string, f *F
 			g.RequestedBy = actor
 			return g, &SealHeldError{g}
 		}
-		if sameActor(g.RequestedBy, actor) {
+		if tenancy.SamePerson(g.RequestedBy, actor) {
 			return g, fmt.Errorf("%w: %s asked to seal %s; another person runs the command with --actor", ErrOtherPerson, actor, t.Slug)
 		}
 	}
@@ -194,11 +194,6 @@ func (s *Service) shut(ctx context.Context, t tenancy.Tenant, actor string, f *F
 	const q = `update control.leaving set export_sha256 = $2, sealed_by = $3, sealed_at = $4 where tenant = $1`
 	_, err = s.Operator.Control().Exec(ctx, q, t.ID, f.SHA256, actor, s.Now())
 	return err
-}
-
-// sameActor tells whether two names of the command line are one person's.
-func sameActor(a, b string) bool {
-	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
 }
 
 // sealedWith returns the hash of the export that a tenant was sealed with, "" when

@@ -9,12 +9,15 @@ import (
 )
 
 // Check reads every file once and reports everything that is wrong. s says what
-// the tenant has already; nil is nothing. The error is only about reading.
+// the tenant has already; nil is not known: then what a delta refers to outside of the
+// package is a warning. The error is only about reading.
 func (p *Package) Check(ctx context.Context, s Store) (*Report, error) {
-	if s == nil {
+	offline := s == nil
+	if offline {
 		s = nothing{}
 	}
 	c := newChecker(p, s)
+	c.offline = offline
 	for _, f := range p.found {
 		c.col.add(f)
 	}
@@ -38,10 +41,11 @@ func (p *Package) Check(ctx context.Context, s Store) (*Report, error) {
 
 // checker is the state of one Check.
 type checker struct {
-	p     *Package
-	store Store
-	col   *collector
-	rows  map[Type]int64
+	p       *Package
+	store   Store
+	offline bool // nobody says what the tenant has
+	col     *collector
+	rows    map[Type]int64
 
 	index   []map[key]seen // by table
 	roots   []*Finding     // by table: why its rows are not known
@@ -50,6 +54,8 @@ type checker struct {
 	broken  map[target]*Finding
 	missing map[target]*Finding
 	absent  map[[2]int]*Finding // E403, by the two tables
+	kindred map[target]*Finding // E404 and E405, by the row that is of a wrong kind
+	strays  map[key]*Finding    // W502, by the class and the school that it is not in
 
 	pending   []use
 	orgs      map[key]string // parent
@@ -61,13 +67,15 @@ type checker struct {
 	userRoles map[key]uint32
 	primaries []primary
 	roleRoot  *Finding
+	orphans   map[key]*Finding // of roles that refer to nothing: by what else they refer to
 	enrolled  map[key]stay
 
 	// of the file and row at hand
 	t    *Table
 	mode Mode
 	r    *rows
-	bad  uint64 // canonical columns that have an error
+	bad  uint64   // canonical columns that have an error
+	swap *Finding // E210: cells in columns that changed places follow from it
 	good bool
 	dead bool // status tobedeleted
 	self key
@@ -85,6 +93,7 @@ func newChecker(p *Package, s Store) *checker {
 		p: p, store: s, col: newCollector(p.opts.MaxFindings), rows: map[Type]int64{},
 		index: make([]map[key]seen, n), roots: make([]*Finding, n), unread: make([]bool, n), kinds: []string{""},
 		broken: map[target]*Finding{}, missing: map[target]*Finding{}, absent: map[[2]int]*Finding{},
+		orphans: map[key]*Finding{}, kindred: map[target]*Finding{}, strays: map[key]*Finding{},
 		orgs: map[key]string{}, sessions: map[key]session{}, classes: map[key]*class{},
 		usernames: map[key]login{}, profiles: map[key]key{}, userRoles: map[key]uint32{}, enrolled: map[key]stay{},
 	}
@@ -123,6 +132,8 @@ func (c *checker) file(ctx context.Context, t *Table) error {
 		return c.readFault(t, err)
 	}
 	defer r.closer.Close()
+	c.swap = nil
+	var first *Finding
 	for _, f := range found {
 		if f.Repair != "" && c.p.opts.Lenient {
 			c.col.repaired(f.Repair)
@@ -132,6 +143,16 @@ func (c *checker) file(ctx context.Context, t *Table) error {
 		if f.Code == "E209" && f.Field == idColumn.Name {
 			c.blame(t, kept)
 		}
+		if f.Code == "E210" {
+			c.swap = kept
+		}
+		if first == nil {
+			first = kept
+		}
+	}
+	if r.head.ruined { // what its rows would say follows from that
+		c.blame(t, first)
+		return nil
 	}
 	c.r, r.repaired = r, c.col.repaired
 	return c.allRows(ctx, t)

@@ -9,7 +9,7 @@ import (
 // row checks the row that the scanner stands on.
 func (c *checker) row() {
 	r := c.r
-	c.bad, c.good, c.dead = 0, true, false
+	c.bad, c.good, c.dead = r.head.swapped, true, false
 	if r.sc.fault.code != "" {
 		c.unreadable(formFinding(r.e.name, &r.sc.fault))
 		return
@@ -93,11 +93,23 @@ func (c *checker) add(f Finding) *Finding {
 // wrong reports a cell; at is its place in the layout.
 func (c *checker) wrong(code string, at int, message, value string) *Finding {
 	col := &c.r.head.layout[at]
+	if c.r.head.misplaced(at) {
+		return c.follows(code)
+	}
 	if i := c.r.head.canon[at]; i >= 0 && code[0] == 'E' {
 		c.bad |= 1 << i
 	}
 	name := col.NameIn(c.p.variant)
 	return c.add(Finding{Code: code, Column: c.r.head.at[name], Field: name, Message: message, Excerpt: excerpt(col, value)})
+}
+
+// follows counts what a cell says that stands in another's place, by the header.
+func (c *checker) follows(code string) *Finding {
+	if code[0] == 'E' {
+		c.good = false
+	}
+	c.col.fold(c.swap, code)
+	return c.swap
 }
 
 func (c *checker) sourcedID() {
@@ -178,6 +190,10 @@ func (c *checker) cells() {
 
 // cell reports a cell of a wrong form, with the repair that would mend it.
 func (c *checker) cell(code string, at int, v string) {
+	if c.r.head.misplaced(at) {
+		c.follows(code)
+		return
+	}
 	col := &c.r.head.layout[at]
 	f := Finding{Code: code, Field: col.NameIn(c.p.variant), Message: col.message(code), Excerpt: excerpt(col, v)}
 	f.Column = c.r.head.at[f.Field]

@@ -117,6 +117,8 @@ var codes = [][3]string{
 	{"E215", "a carriage return stands alone", "end lines with CR LF or LF"},
 	{"E216", "a field has a control character in it", nextSource},
 	{"E217", "a field or row is longer than is read", nextSource},
+	{"E218", "the fields are not separated by commas", nextExport},
+	{"E219", "the first line is not the header of the file", nextExport},
 	{"W201", "a field has the character U+FFFD: a letter was lost before the export", nextSource},
 
 	{"E301", "a required value is missing", nextSource},
@@ -150,6 +152,7 @@ var codes = [][3]string{
 	{"W401", "a row to be deleted refers to something that does not exist", nextLook},
 	{"W402", "an active row refers to one that this package deletes", nextLook},
 	{"W403", "an active row refers to one that was deleted earlier", nextLook},
+	{"W404", "rows of a delta refer to rows that are not in the package, which cannot be checked offline", "plan the package; that checks it against the roster"},
 
 	{"E501", "an organisation is its own ancestor", nextSource},
 	{"E502", "a session is its own ancestor", nextSource},

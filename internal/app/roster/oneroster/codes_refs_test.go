@@ -56,6 +56,7 @@ func referenceCases() []aCase {
 				f.edit(t, e, ",opp,", ",old,")
 				f.edit(t, "manifest.csv", "file.enrollments,bulk", "file.enrollments,delta")
 			}},
+		{code: "W404", file: e, line: 2, column: 4, from: onlyEnrollments, offline: true},
 		{code: "W403", file: e, line: 2, column: 6, from: onlyEnrollments, store: koivula().with("users/opp", oneroster.Known{})},
 	}
 }

@@ -55,6 +55,13 @@ func formCases() []aCase {
 		{code: "E216", file: o, line: 2, column: 4, edit: edit(o, "Koivula", "Koi\x00vula"), says: "0x00"},
 		{code: "E217", name: "field", file: o, line: 2, column: 4, edit: edit(o, "Koivula", strings.Repeat("k", 70000))},
 		{code: "E217", name: "row", file: o, line: 2, column: 1, edit: edit(o, "Koivula", strings.Repeat("kunta-", 200000)), opts: oneroster.Options{Limits: oneroster.Limits{Ratio: 10000}}},
+		{code: "E218", file: o, line: 1, column: 1, edit: func(_ *testing.T, f files) { f[o] = strings.ReplaceAll(f[o], ",", ";") }, says: `";"`},
+		{code: "E218", name: "tabs", file: u, line: 1, column: 1, edit: func(_ *testing.T, f files) { f[u] = strings.ReplaceAll(f[u], ",", "\t") }, says: `"\t"`},
+		{code: "E219", file: o, line: 1, column: 1, edit: func(_ *testing.T, f files) { _, f[o], _ = strings.Cut(f[o], "\n") }},
+		{code: "E208", name: "half of it", file: "categories.csv", line: 1, column: 3, also: []string{"E209"},
+			edit: edit("categories.csv", "sourcedId,status,dateLastModified,title,weight", "sourcedId,status,a,b,c")},
+		{code: "E216", name: "UTF-16 without a mark", file: o, line: 1, column: 1, says: "UTF-16",
+			edit: edit(o, "sourcedId", "s\x00o\x00u\x00r\x00c\x00e\x00d\x00I\x00d\x00")},
 		{code: "W201", file: o, line: 4, column: 4, edit: edit(o, "Rantakoulu", "R\uFFFDntakoulu")},
 	}
 }

@@ -13,19 +13,20 @@ import (
 
 // aCase makes one finding out of a valid package.
 type aCase struct {
-	code   string
-	name   string // what is special, when a code has several cases
-	file   string
-	line   int
-	column int
-	edit   func(t *testing.T, f files) // of school()
-	from   func() files                // instead of school()
-	zip    func(t *testing.T) []byte   // instead of both
-	opts   oneroster.Options
-	store  tenant
-	also   []string // other codes that come with it
-	says   string   // part of the message
-	repair string
+	code    string
+	name    string // what is special, when a code has several cases
+	file    string
+	line    int
+	column  int
+	edit    func(t *testing.T, f files) // of school()
+	from    func() files                // instead of school()
+	zip     func(t *testing.T) []byte   // instead of both
+	opts    oneroster.Options
+	store   tenant
+	offline bool     // without a store
+	also    []string // other codes that come with it
+	says    string   // part of the message
+	repair  string
 }
 
 // edit is a case's usual change: one string for another in one file.
@@ -57,7 +58,11 @@ func (c *aCase) run(t *testing.T) {
 		}
 		data = f.zip(t)
 	}
-	r := check(t, open(t, data, c.opts), c.store)
+	var store oneroster.Store = c.store
+	if c.offline {
+		store = nil
+	}
+	r := check(t, open(t, data, c.opts), store)
 	var hit *oneroster.Finding
 	for i, f := range r.Findings {
 		if f.Code == c.code && hit == nil {
@@ -143,33 +148,33 @@ func packageCases() []aCase {
 		{code: "E101", name: "empty", zip: func(*testing.T) []byte { return nil }},
 		{code: "E102", edit: func(_ *testing.T, f files) { delete(f, "manifest.csv") }, says: "1.0"},
 		{code: "E103", edit: func(*testing.T, files) {}, opts: oneroster.Options{Limits: oneroster.Limits{Entries: 21}}},
-		{code: "E104", name: "one file", edit: func(*testing.T, files) {}, opts: oneroster.Options{Limits: oneroster.Limits{EntryBytes: 300}}},
+		{code: "E104", name: "one file", file: "manifest.csv", edit: func(*testing.T, files) {}, opts: oneroster.Options{Limits: oneroster.Limits{EntryBytes: 300}}},
 		{code: "E104", name: "all files", edit: func(_ *testing.T, f files) { f["orgs.csv"] += strings.Repeat("\n", 9000) },
 			opts: oneroster.Options{Limits: oneroster.Limits{TotalBytes: 12000}}},
 		{code: "E104", name: "the zip", edit: func(*testing.T, files) {}, opts: oneroster.Options{Limits: oneroster.Limits{TotalBytes: 100}}},
-		{code: "E105", edit: func(_ *testing.T, f files) { f["orgs.csv"] += strings.Repeat("a", 2<<20) }},
-		{code: "E106", zip: oneEntry(symlink(), "/etc/passwd")},
-		{code: "E107", zip: patch(8, 1, 2)},
+		{code: "E105", file: "orgs.csv", edit: func(_ *testing.T, f files) { f["orgs.csv"] += strings.Repeat("a", 2<<20) }},
+		{code: "E106", file: "users2.csv", zip: oneEntry(symlink(), "/etc/passwd")},
+		{code: "E107", file: "orgs.csv", zip: patch(8, 1, 2)},
 		{code: "E108", name: "climbs", zip: oneEntry(zip.FileHeader{Name: "../../users.csv"}, "x")},
 		{code: "E108", name: "absolute", zip: oneEntry(zip.FileHeader{Name: "/users.csv"}, "x")},
 		{code: "E108", name: "backslash", zip: oneEntry(zip.FileHeader{Name: `..\users.csv`}, "x")},
-		{code: "E109", name: "case", zip: oneEntry(zip.FileHeader{Name: "Orgs.csv"}, "x"), also: []string{"E111", "E112"}},
-		{code: "E109", name: "twice", zip: twice},
+		{code: "E109", name: "case", file: "Orgs.csv", zip: oneEntry(zip.FileHeader{Name: "Orgs.csv"}, "x"), also: []string{"E111", "E112"}},
+		{code: "E109", name: "twice", file: "orgs.csv", zip: twice},
 		{code: "E110", name: "file in it", zip: oneEntry(zip.FileHeader{Name: "export/users.csv"}, "x")},
 		{code: "E110", name: "empty", zip: oneEntry(zip.FileHeader{Name: "export/"}, "")},
 		{code: "E110", name: "mac", zip: oneEntry(zip.FileHeader{Name: "__MACOSX/._users.csv"}, "x"), repair: "mac-files"},
-		{code: "E111", zip: oneEntry(zip.FileHeader{Name: "readme.txt"}, "x")},
-		{code: "E111", name: "wrong case", also: []string{"E112"}, edit: func(_ *testing.T, f files) {
+		{code: "E111", file: "readme.txt", zip: oneEntry(zip.FileHeader{Name: "readme.txt"}, "x")},
+		{code: "E111", name: "wrong case", file: "Categories.csv", also: []string{"E112"}, edit: func(_ *testing.T, f files) {
 			f["Categories.csv"] = f["categories.csv"]
 			delete(f, "categories.csv")
 		}},
-		{code: "E111", name: "mac", zip: oneEntry(zip.FileHeader{Name: ".DS_Store"}, "x"), repair: "mac-files"},
-		{code: "E111", name: "not in 1.1", from: school11, edit: func(_ *testing.T, f files) { f["roles.csv"] = school()["roles.csv"] }, also: []string{"I501"}},
+		{code: "E111", name: "mac", file: ".DS_Store", zip: oneEntry(zip.FileHeader{Name: ".DS_Store"}, "x"), repair: "mac-files"},
+		{code: "E111", name: "not in 1.1", file: "roles.csv", from: school11, edit: func(_ *testing.T, f files) { f["roles.csv"] = school()["roles.csv"] }, also: []string{"I501"}},
 		{code: "E112", file: "enrollments.csv", edit: func(_ *testing.T, f files) { delete(f, "enrollments.csv") }},
 		{code: "E113", file: "enrollments.csv", edit: edit("manifest.csv", "file.enrollments,bulk", "file.enrollments,absent")},
 		{code: "E114", name: "checksum", file: "orgs.csv", zip: patch(16, 12345, 4)},
 		{code: "E114", name: "longer than announced", file: "orgs.csv", zip: patch(24, 20, 4), also: []string{"E205"}},
-		{code: "E115", zip: patch(10, 12, 2)},
+		{code: "E115", file: "orgs.csv", zip: patch(10, 12, 2)},
 		{code: "E116", zip: patch(20, 1<<20, 4)},
 	}
 }
@@ -202,6 +207,8 @@ func manifestCases() []aCase {
 		{code: "E126", name: "unknown", file: m, line: 3, column: 2, edit: edit(m, "oneroster.version,1.2", "oneroster.version,2.0")},
 		{code: "E204", name: "manifest", file: m, line: 2, column: 1, edit: edit(m, "manifest.version,1.0", "manifest.version"), also: []string{"E122"}},
 		{code: "E214", name: "manifest", file: m, line: 2, column: 3, edit: edit(m, "manifest.version,1.0", "manifest.version,1.0,,"), repair: "trailing-blank-columns"},
+		{code: "E201", name: "manifest", file: m, line: 1, column: 1, says: "UTF-16", edit: edit(m, "propertyName", "\xff\xfepropertyName")},
+		{code: "E218", name: "manifest", file: m, line: 1, column: 1, edit: func(_ *testing.T, f files) { f[m] = strings.ReplaceAll(f[m], ",", ";") }},
 		{code: "E202", name: "manifest", file: m, line: 2, column: 2, edit: edit(m, "manifest.version,1.0", `manifest.version,"1.0`), also: []string{"E122"}},
 	}
 }

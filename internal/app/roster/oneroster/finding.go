@@ -61,6 +61,7 @@ func newCollector(max int) *collector {
 func (c *collector) add(f Finding) *Finding {
 	t := &c.totals[codeIndex[f.Code]]
 	t.Count++
+	t.Folded += f.Folded
 	if c.perFile[f.File] >= c.max {
 		return nil
 	}

@@ -62,10 +62,10 @@ func (p *Package) folderEntry(dir string, d fs.DirEntry, names namesSeen, digest
 	}
 	switch {
 	case !info.Mode().IsRegular():
-		p.refuse(Finding{Code: "E106", Message: shorten(name) + " is a link or a special file"})
+		p.refuse(Finding{Code: "E106", File: shorten(name), Message: shorten(name) + " is a link or a special file"})
 		return nil, nil
 	case info.Size() > p.opts.Limits.EntryBytes:
-		p.refuse(Finding{Code: "E104", Message: fmt.Sprintf("%s has %d bytes", shorten(name), info.Size()),
+		p.refuse(Finding{Code: "E104", File: shorten(name), Message: fmt.Sprintf("%s has %d bytes", shorten(name), info.Size()),
 			Expected: fmt.Sprintf("at most %d", p.opts.Limits.EntryBytes)})
 		return nil, nil
 	}

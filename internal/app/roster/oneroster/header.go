@@ -25,6 +25,10 @@ type header struct {
 	meta   []Meta         // the names, values empty
 	at     map[string]int // by name in the file: the number of the field
 	blanks int            // empty columns at the right
+
+	swapped uint64 // canonical columns that stand in another's place
+	moved   []bool // the same by place in layout
+	ruined  bool   // so wrong that the rows would say nothing of their own
 }
 
 var leading = []string{"sourcedId", "status", "dateLastModified"}
@@ -49,6 +53,11 @@ func (h *header) names(v Variant) []string {
 // read maps the fields of a header row and returns what is wrong with it.
 func (h *header) read(t *Table, v Variant, fields []string) []Finding {
 	want := h.names(v)
+	if f, ok := notHeader(want, fields); ok {
+		h.ruined = true
+		f.File, f.Line, f.Column = t.Type.FileName(), 1, 1
+		return []Finding{f}
+	}
 	h.blanks = trailingBlanks(fields)
 	w := &headerReader{h: h, file: t.Type.FileName(), want: want, used: make([]bool, len(want)), blanks: h.blanks}
 	for i, name := range fields {
@@ -59,8 +68,72 @@ func (h *header) read(t *Table, v Variant, fields []string) []Finding {
 			w.find(Finding{Code: "E209", Field: want[i], Message: "the column " + want[i] + " is missing", Expected: w.after(i)})
 		}
 	}
+	if w.disorder {
+		h.misplace()
+	}
+	h.ruined = h.ruined || 2*known(want, fields) < len(want)
 	return w.found
 }
+
+// separators are what other exports put where a comma belongs.
+var separators = []string{";", "\t", "|"}
+
+// notHeader says once what else each column would say: that another sign separates the
+// fields, or that the first line is something else.
+func notHeader(want, fields []string) (Finding, bool) {
+	if known(want, fields) > 1 {
+		return Finding{}, false
+	}
+	line := strings.Join(fields, ",")
+	for _, sep := range separators {
+		if known(want, strings.Split(line, sep)) > 1 {
+			return Finding{Code: "E218", Message: "the fields are separated by " + strconv.Quote(sep), Expected: "commas"}, true
+		}
+	}
+	return Finding{Code: "E219", Message: "the first line does not name the columns", Expected: strings.Join(want[:min(4, len(want))], ",") + ",…"}, true
+}
+
+// known counts the fields that are names of columns, in whatever case.
+func known(want, fields []string) int {
+	n := 0
+	for _, f := range fields {
+		if slices.ContainsFunc(want, func(s string) bool { return strings.EqualFold(s, f) }) {
+			n++
+		}
+	}
+	return n
+}
+
+// misplace finds the columns that stand in another's place among those that are there.
+// Where one of the first three does, no row can be told.
+func (h *header) misplace() {
+	var is []int
+	for _, to := range h.to {
+		switch {
+		case to >= 0:
+			is = append(is, to+len(leading))
+		case to >= toModified:
+			is = append(is, toID-to)
+		}
+	}
+	should := slices.Sorted(slices.Values(is))
+	h.moved = make([]bool, len(h.layout))
+	for i := range is {
+		switch at := is[i] - len(leading); {
+		case is[i] == should[i]:
+		case at < 0:
+			h.ruined = true
+		default:
+			h.moved[at] = true
+			if to := h.canon[at]; to >= 0 {
+				h.swapped |= 1 << to
+			}
+		}
+	}
+}
+
+// misplaced tells whether a column of the layout stands in another's place.
+func (h *header) misplaced(at int) bool { return h.moved != nil && h.moved[at] }
 
 func trailingBlanks(fields []string) int {
 	n := 0

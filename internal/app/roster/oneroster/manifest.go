@@ -17,6 +17,8 @@ type Manifest struct {
 	Files            map[Type]Mode `json:"files"`
 }
 
+var manifestHeader = []string{"propertyName", "value"}
+
 // property is a row of the manifest.
 type property struct {
 	name, value string
@@ -33,7 +35,7 @@ func (p *Package) readManifest() error {
 		return nil
 	}
 	rows, err := p.manifestRows(e)
-	if err != nil {
+	if err != nil || p.fatal {
 		return err
 	}
 	props := p.uniqueProperties(rows)
@@ -54,11 +56,20 @@ func (p *Package) manifestRows(e *entry) ([]property, error) {
 	for first := true; sc.next(); first = false {
 		if sc.fault.code != "" {
 			p.find(formFinding(manifestFile, &sc.fault))
+			if first {
+				p.fatal = true
+				return nil, nil
+			}
 			continue
+		}
+		if f, other := notHeader(manifestHeader, sc.fields); first && other && f.Code == "E218" {
+			f.File, f.Line, f.Column = manifestFile, 1, 1
+			p.refuse(f)
+			return nil, nil
 		}
 		fields := p.trimManifest(sc.fields, sc.line)
 		switch {
-		case first && (len(fields) != 2 || fields[0] != "propertyName" || fields[1] != "value"):
+		case first && !slices.Equal(fields, manifestHeader):
 			p.find(Finding{Code: "E121", File: manifestFile, Line: sc.line, Column: 1,
 				Message: "the header is " + shorten(strings.Join(fields, ",")), Expected: "propertyName,value"})
 		case first:
@@ -83,6 +94,10 @@ func (p *Package) trimManifest(fields []string, line int) []string {
 	}
 	if n == len(fields) {
 		return fields
+	}
+	if i := slices.IndexFunc(p.found, func(f Finding) bool { return f.Code == "E214" && f.File == manifestFile }); i >= 0 {
+		p.found[i].Folded++
+		return fields[:n]
 	}
 	p.mend(repairTrailing, Finding{Code: "E214", File: manifestFile, Line: line, Column: n + 1,
 		Message: "there are empty fields to the right of the value"})
@@ -249,7 +264,7 @@ func (p *Package) compareFiles() {
 	}
 	for _, name := range sortedNames(p.entries) {
 		if t := TableOf(typeOfFile(name)); name != manifestFile && (t == nil || !t.In(p.variant) || t.Type.FileName() != name) {
-			p.find(Finding{Code: "E111", Message: shorten(name) + " is not a file of OneRoster " + declaredOf(p.variant),
+			p.find(Finding{Code: "E111", File: shorten(name), Message: shorten(name) + " is not a file of OneRoster " + declaredOf(p.variant),
 				Expected: rightCase(name)})
 			delete(p.entries, name)
 		}

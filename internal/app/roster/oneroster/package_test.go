@@ -225,7 +225,7 @@ func TestFolderRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := codesOf(check(t, p, nil)); !reflect.DeepEqual(got, []string{"E106", "E110"}) {
+	if got := codesOf(check(t, p, nil)); !reflect.DeepEqual(got, []string{"E110", "E106"}) {
 		t.Errorf("got %v", got)
 	}
 }

@@ -45,6 +45,9 @@ func (c *checker) references() {
 var ofUser = Column{Name: "sourcedId", Kind: GUID, Ref: Users}
 
 func (c *checker) isBad(at int) bool {
+	if c.r.head.misplaced(at) {
+		return true
+	}
 	i := c.r.head.canon[at]
 	return i >= 0 && c.bad&(1<<i) != 0
 }
@@ -96,7 +99,12 @@ func (c *checker) kindOf(u *use, kind string) {
 	if u.col.Ref == AcademicSessions {
 		code = "E405"
 	}
-	c.report(code, u, "what it refers to is of the type "+shorten(kind), "the type "+u.col.RefKind)
+	where := target{int(u.to), u.key}
+	if root, again := c.kindred[where]; again {
+		c.col.fold(root, code)
+		return
+	}
+	c.kindred[where] = c.report(code, u, "what it refers to is of the type "+shorten(kind), "the type "+u.col.RefKind)
 }
 
 // absentee judges a reference that leads out of the package. A bulk file has to
@@ -113,6 +121,8 @@ func (c *checker) absentee(u *use) {
 	switch root := c.roots[u.to]; {
 	case root != nil || c.unread[u.to]:
 		c.col.fold(root, "E402")
+	case c.offline && (c.fileMode(from) == Delta || toMode == Delta):
+		c.elsewhere(u)
 	case c.fileMode(from) == Bulk && toMode == Absent:
 		c.noFile(u, to)
 	case u.dead:
@@ -145,15 +155,37 @@ func (c *checker) noFile(u *use, to *Table) {
 		"every file that a bulk file refers to")
 }
 
+// elsewhere says once for the package that rows of the tenant are not known here.
+func (c *checker) elsewhere(u *use) {
+	all := [2]int{-1, -1}
+	if root, again := c.absent[all]; again {
+		c.col.fold(root, "W404")
+		return
+	}
+	c.absent[all] = c.report("W404", u, "what is not in the package may be in the roster, which cannot be checked offline", "")
+}
+
 // lost reports a missing row once, and folds further references to it.
 func (c *checker) lost(code string, u *use, to *Table) {
 	where := target{int(u.to), u.key}
-	if root := c.missing[where]; root != nil && root.Code == code {
+	root := c.missing[where]
+	if root != nil && root.Code == code {
 		c.col.fold(root, code)
-		return
-	}
-	if root := c.report(code, u, "there is no such row in "+to.Type.FileName()+c.beyond(u), "a sourcedId of "+to.Type.FileName()); root != nil {
+	} else if root = c.report(code, u, "there is no such row in "+to.Type.FileName()+c.beyond(u), "a sourcedId of "+to.Type.FileName()); root != nil {
 		c.missing[where] = root
+	}
+	if Tables()[u.from].Type == Roles && !u.dead {
+		c.orphan(to.Type, root)
+	}
+}
+
+// orphan notes that the role at hand is nobody's or nowhere: that the user it was meant
+// for has no role in the primary organisation follows from it.
+func (c *checker) orphan(to Type, root *Finding) {
+	if other := map[Type]string{Users: "orgSourcedId", Orgs: "userSourcedId"}[to]; other != "" {
+		if id := c.get(other); id != "" {
+			c.orphans[keyOf(id)] = root
+		}
 	}
 }
 

@@ -131,7 +131,45 @@ func TestFolding(t *testing.T) {
 		{"missing file", func(_ *testing.T, f files) { delete(f, "users.csv") }, "E112", 10, 1},
 		{"file in Latin 1", func(_ *testing.T, f files) {
 			f["users.csv"] = strings.ReplaceAll(f["users.csv"], "a", "\xe4")
-		}, "E201", 13, 1},
+		}, "E201", 10, 1},
+		{"UTF-16", func(_ *testing.T, f files) {
+			var b strings.Builder
+			b.WriteString("\xff\xfe")
+			for _, r := range f["users.csv"] {
+				b.WriteString(string([]byte{byte(r), byte(r >> 8)}))
+			}
+			f["users.csv"] = b.String()
+		}, "E201", 10, 1},
+		{"semicolons", func(_ *testing.T, f files) {
+			f["users.csv"] = strings.ReplaceAll(f["users.csv"], ",", ";")
+		}, "E218", 10, 1},
+		{"no header", func(_ *testing.T, f files) { _, f["users.csv"], _ = strings.Cut(f["users.csv"], "\n") }, "E219", 10, 1},
+		{"a school of another kind", func(t *testing.T, f files) {
+			f.edit(t, "orgs.csv", "yläaste\",school", "yläaste\",department")
+		}, "E404", 2, 1},
+		{"the school of a class", func(t *testing.T, f files) {
+			f.edit(t, "classes.csv", ",s1,", ",s2,")
+		}, "W502", 1, 1},
+		{"columns that changed places", func(t *testing.T, f files) {
+			f.edit(t, "enrollments.csv", "userSourcedId,role", "role,userSourcedId")
+		}, "E210", 2, 1},
+		{"columns of 1.1 that changed places", func(t *testing.T, f files) {
+			for name := range f {
+				delete(f, name)
+			}
+			for name, text := range school11() {
+				f[name] = text
+			}
+			f.edit(t, "users.csv", "orgSourcedIds,role", "role,orgSourcedIds")
+		}, "E210", 4, 1},
+		{"status that changed places", func(t *testing.T, f files) {
+			f.edit(t, "enrollments.csv", "sourcedId,status", "status,sourcedId")
+		}, "E210", 0, 1},
+		{"the id of a user", func(t *testing.T, f files) { f.edit(t, "users.csv", "opp,,,", "o pp,,,") }, "E302", 0, 1},
+		{"the user of a role", func(t *testing.T, f files) { f.edit(t, "roles.csv", "opp,primary", "nobody,primary") }, "E402", 1, 1},
+		{"empty columns of the manifest", func(_ *testing.T, f files) {
+			f["manifest.csv"] = strings.ReplaceAll(f["manifest.csv"], "\n", ",,\n")
+		}, "E214", 24, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

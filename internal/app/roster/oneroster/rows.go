@@ -44,8 +44,9 @@ func (p *Package) openRows(t *Table) (r *rows, found []Finding, err error) {
 		return nil, nil, io.EOF
 	}
 	fields := sc.fields
-	if sc.fault.code != "" { // take the header for granted and go on with the rows
+	if sc.fault.code != "" {
 		found, fields = append(found, formFinding(e.name, &sc.fault)), r.head.names(p.variant)
+		r.head.ruined = true
 	}
 	found = append(found, r.head.read(t, p.variant, fields)...)
 	r.rec = Record{Table: t, Fields: make([]string, len(t.Columns)), Meta: r.head.meta}

@@ -28,12 +28,21 @@ func (c *checker) enrollmentRule() {
 		return
 	}
 	if school := c.get("schoolSourcedId"); school != "" && k.school != "" && school != k.school {
-		c.wrong("W502", c.at("schoolSourcedId"), "the school is not that of the class", school)
+		c.strayed(keyOfAll(classKey, keyOf(school)), school)
 	}
 	c.withinTerms(k)
 	if c.get("primary") == "true" && c.get("role") == "teacher" {
 		c.onePrimary(k)
 	}
+}
+
+// strayed says once for a class what all its enrollments would say of one school.
+func (c *checker) strayed(at key, school string) {
+	if root, again := c.strays[at]; again {
+		c.col.fold(root, "W502")
+		return
+	}
+	c.strays[at] = c.wrong("W502", c.at("schoolSourcedId"), "the school is not that of the class", school)
 }
 
 // storedClass makes a class of what the tenant has, and keeps it for the other

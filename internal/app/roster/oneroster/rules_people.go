@@ -1,6 +1,7 @@
 package oneroster
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ type login struct {
 // primary is the primary org of a user, which must be one of the user's roles.
 type primary struct {
 	at     key // user and org
+	user   key
 	org    string
 	line   uint32
 	column uint16
@@ -42,8 +44,8 @@ func (c *checker) userRule() {
 			c.wrong("W511", c.at("agentSourcedIds"), "the user is among the own agents", agent)
 		}
 	}
-	if org := c.get("primaryOrgSourcedId"); org != "" && c.r.org < 0 {
-		c.primaries = append(c.primaries, primary{keyOfAll(c.self, keyOf(org)), strings.Clone(org),
+	if org := c.get("primaryOrgSourcedId"); org != "" && c.r.org < 0 && isGUID(c.r.rec.SourcedID) {
+		c.primaries = append(c.primaries, primary{keyOfAll(c.self, keyOf(org)), c.self, strings.Clone(org),
 			uint32(c.r.sc.line), uint16(c.r.head.at["primaryOrgSourcedId"])})
 	}
 }
@@ -195,7 +197,7 @@ func (c *checker) primaryOrgs() {
 		if role || !org && c.p.Mode(Orgs) != Delta { // without the org it was reported already
 			continue
 		}
-		if root != nil {
+		if root := cmp.Or(c.orphans[keyOf(p.org)], c.orphans[p.user], root); root != nil {
 			c.col.fold(root, "E504")
 			continue
 		}

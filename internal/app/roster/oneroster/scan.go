@@ -210,6 +210,9 @@ func (s *scanner) findControl(row []byte) {
 		}
 		if b < 0x20 && b != '\t' && b != '\n' {
 			s.fault = faultAt(row, i, s.line, "E216", "the field has the control character "+hexByte(b))
+			if b == 0 && s.line == 1 {
+				s.fault.message += "; the file is probably UTF-16"
+			}
 			return
 		}
 	}

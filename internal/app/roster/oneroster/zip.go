@@ -96,15 +96,15 @@ func (p *Package) vetEntry(f *zip.File) bool {
 	var bad Finding
 	switch {
 	case !f.Mode().IsRegular():
-		bad = Finding{Code: "E106", Message: name + " is a link or a special file"}
+		bad = Finding{Code: "E106", File: name, Message: name + " is a link or a special file"}
 	case f.Flags&1 != 0:
-		bad = Finding{Code: "E107", Message: name + " is encrypted"}
+		bad = Finding{Code: "E107", File: name, Message: name + " is encrypted"}
 	case f.Method != zip.Deflate && f.Method != zip.Store:
-		bad = Finding{Code: "E115", Message: fmt.Sprintf("%s is compressed with method %d", name, f.Method), Expected: "deflate (8)"}
+		bad = Finding{Code: "E115", File: name, Message: fmt.Sprintf("%s is compressed with method %d", name, f.Method), Expected: "deflate (8)"}
 	case inflated > uint64(l.EntryBytes):
-		bad = Finding{Code: "E104", Message: fmt.Sprintf("%s has %d bytes", name, inflated), Expected: fmt.Sprintf("at most %d", l.EntryBytes)}
+		bad = Finding{Code: "E104", File: name, Message: fmt.Sprintf("%s has %d bytes", name, inflated), Expected: fmt.Sprintf("at most %d", l.EntryBytes)}
 	case inflated >= uint64(l.RatioFrom) && inflated/uint64(l.Ratio) > packed:
-		bad = Finding{Code: "E105", Message: fmt.Sprintf("%s inflates from %d to %d bytes", name, packed, inflated),
+		bad = Finding{Code: "E105", File: name, Message: fmt.Sprintf("%s inflates from %d to %d bytes", name, packed, inflated),
 			Expected: fmt.Sprintf("at most %d times", l.Ratio)}
 	default:
 		return true
@@ -137,7 +137,7 @@ func (p *Package) vetOverlap(files []*zip.File) bool {
 	for _, f := range files {
 		at, err := f.DataOffset()
 		if err != nil {
-			p.refuse(Finding{Code: "E114", Message: shorten(f.Name) + " has no readable header in the zip"})
+			p.refuse(Finding{Code: "E114", File: shorten(f.Name), Message: shorten(f.Name) + " has no readable header in the zip"})
 			return false
 		}
 		const localHeader = 30
@@ -180,9 +180,9 @@ func (p *Package) vetName(name string, seen namesSeen) bool {
 		}
 		f.Code, f.Message, f.Expected = "E110", "there is a folder "+shorten(folder)+" in the package", "files at the root"
 	case twice:
-		f.Code, f.Message = "E109", "both "+shorten(first)+" and "+shorten(name)+" are in the package"
+		f.Code, f.File, f.Message = "E109", shorten(name), "both "+shorten(first)+" and "+shorten(name)+" are in the package"
 	case mac:
-		f.Code, f.Message = "E111", shorten(name)+" is not a file of OneRoster"
+		f.Code, f.File, f.Message = "E111", shorten(name), shorten(name)+" is not a file of OneRoster"
 	default:
 		seen[low] = name
 		return true
