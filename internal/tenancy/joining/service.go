@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,14 +15,17 @@ import (
 
 // Measure runs one check on a tenant. An error is a fault of the measuring; what
 // is wrong with the tenant is in the Measurement.
-type Measure func(ctx context.Context, t tenancy.Tenant, r Requirement, s *State) (Measurement, error)
+type Measure func(ctx context.Context, t tenancy.Tenant, r Status, s *State) (Measurement, error)
 
 // Service runs the process.
 type Service struct {
 	Log       Log
 	Templates Templates
 	Checks    map[string]Measure
-	Now       func() time.Time
+	// Partly says that Checks holds only some of what templates name, as in a served
+	// program: the others are left as they are.
+	Partly bool
+	Now    func() time.Time
 
 	seen cache
 }
@@ -35,11 +39,32 @@ type cache struct {
 }
 
 // Actor is who acts: the account, the side it acts for, and the person whose word
-// it is where that is another, as on a paper that an operator hands in.
-type Actor struct{ Account, Side, Name string }
+// it is where that is another, as on a paper that an operator hands in. Self says
+// that a municipality's person is signed in themselves: without it the account is an
+// operator's, who writes down what the municipality said.
+type Actor struct {
+	Account, Side, Name string
+	Self                bool
+}
 
 func (a Actor) event(k Kind, at time.Time) Event {
-	return Event{Kind: k, At: at, Actor: a.Account, Side: a.Side, Name: a.Name}
+	e := Event{Kind: k, At: at, Actor: a.Account, Side: a.Side, Name: a.Name}
+	if a.Side == Municipality && !a.Self {
+		e.Entered = Tiera
+	}
+	return e
+}
+
+// speaks tells whether who acts for a side may say that a requirement of an owner is
+// met: nobody for another side, and Tiera for its own system.
+func speaks(side, owner string) bool { return side == owner || side == Tiera && owner == System }
+
+// leads is the error for who is not of the side that leads the process.
+func (a Actor) leads(what string) error {
+	if a.Side == Municipality {
+		return refused("only Tiera %s", what)
+	}
+	return nil
 }
 
 // The ways in which a step is refused.
@@ -68,15 +93,19 @@ func (s *Service) decide(ctx context.Context, t tenancy.Tenant, f func(*State) (
 
 // Start begins a tenant's joining. Starting twice with the same words changes nothing.
 func (s *Service) Start(ctx context.Context, t tenancy.Tenant, by Actor, template, cohort string) (*State, error) {
-	if template == "" {
+	named := template != ""
+	if !named {
 		template = DefaultTemplate
+	}
+	if err := by.leads("begins a joining"); err != nil {
+		return nil, err
 	}
 	if _, err := s.Templates.Get(template); err != nil {
 		return nil, invalid("%v", err)
 	}
 	return s.Log.decide(ctx, s.Templates, t.ID, func(st *State) ([]Event, error) {
 		if st != nil {
-			if st.Template.ID == template && (cohort == "" || st.Cohort == cohort) {
+			if (!named || st.Template.ID == template) && (cohort == "" || st.Cohort == cohort) {
 				return nil, nil
 			}
 			return nil, invalid("%s has started already on %s, in wave %q; to change the template: tenantctl join move-template %s", t.Slug, st.Template.ID, st.Cohort, t.Slug)
@@ -168,21 +197,25 @@ func attest(st *State, by Actor, id string, file *Evidence, reason string, at ti
 		return nil, err
 	}
 	switch {
+	case r.Owner == Municipality && by.Side == Tiera:
+		return nil, refused("%s is the municipality's to say; name who signed there", id)
+	case !speaks(by.Side, r.Owner):
+		return nil, refused("%s is Tiera's to say", id)
 	case r.Kind == Waves, r.Kind == Check && !r.Attestable:
 		return nil, refused("%s is measured, nobody can attest it; see: join check, or waive it with a reason", id)
-	case r.Kind == Check && r.Last != nil && r.Last.Measurable && !r.Last.OK:
+	case r.Kind == Check && r.Last == nil:
+		return nil, refused("%s was not measured yet; run: tenantctl join check", id)
+	case r.Kind == Check && r.Last.Measurable && !r.Last.OK:
 		return nil, refused("%s was measured: %s; what is measured cannot be attested, waive it with a reason", id, r.Last.Value)
+	case r.Kind == Check && !r.Last.Absent && !r.Last.OK:
+		return nil, refused("%s is not done yet: %s; what will be measured cannot be attested", id, r.Last.Value)
 	case r.Kind == Check && (reason == "" || file == nil):
 		return nil, refused("%s: to attest what could be measured, give evidence and a reason", id)
 	case r.Evidence && file == nil && len(r.Files) == 0:
 		return nil, refused("%s needs a file as evidence", id)
-	case r.Owner == Municipality && by.Side == Tiera:
-		return nil, refused("%s is the municipality's to say; name who signed there", id)
-	case r.Owner == Tiera && by.Side != Tiera:
-		return nil, refused("%s is Tiera's to say", id)
 	}
 	e := by.event(Attested, at)
-	e.Requirement, e.Reason, e.Evidence = id, reason, file
+	e.Requirement, e.Reason, e.Evidence, e.Version = id, reason, file, r.Version
 	if r.attested != nil && (r.Passed() || r.State == Second) && r.attested.person() == e.person() && sameFile(r.attested.Evidence, file) {
 		return nil, nil
 	}
@@ -267,6 +300,9 @@ func (s *Service) Waive(ctx context.Context, t tenancy.Tenant, by Actor, require
 // Reopen opens a stage or a requirement again, and what rests on it.
 func (s *Service) Reopen(ctx context.Context, t tenancy.Tenant, by Actor, what, reason string) (*State, error) {
 	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		if err := by.leads("reopens"); err != nil {
+			return nil, err
+		}
 		if reason == "" {
 			return nil, refused("reopening needs a reason")
 		}
@@ -297,6 +333,9 @@ func (s *Service) MoveTemplate(ctx context.Context, t tenancy.Tenant, by Actor, 
 		return p, nil, invalid("%v", err)
 	}
 	st, err = s.decide(ctx, t, func(st *State) ([]Event, error) {
+		if err := by.leads("moves to another version"); err != nil {
+			return nil, err
+		}
 		p = preview(st.Template, next)
 		if dry || st.Template.ID == to {
 			return nil, nil
@@ -314,7 +353,7 @@ func preview(from, to Template) Preview {
 		for _, r := range stage.Requirements {
 			old, at, ok := from.Find(r.ID)
 			switch {
-			case !ok || old.Kind != r.Kind:
+			case !ok || !old.sameAs(r):
 				p.Added = append(p.Added, r.ID)
 			case old != r || from.Stages[at].ID != stage.ID:
 				p.Changed = append(p.Changed, r.ID)
@@ -323,7 +362,7 @@ func preview(from, to Template) Preview {
 	}
 	for _, stage := range from.Stages {
 		for _, r := range stage.Requirements {
-			if n, _, ok := to.Find(r.ID); !ok || n.Kind != r.Kind {
+			if n, _, ok := to.Find(r.ID); !ok || !n.sameAs(r) {
 				p.Removed = append(p.Removed, r.ID)
 			}
 		}
@@ -331,11 +370,8 @@ func preview(from, to Template) Preview {
 	return p
 }
 
-// stale is how old a measurement may be before it is noted again though nothing
-// has changed.
-const stale = 24 * time.Hour
-
-// Check measures what a stage asks for, or all stages, and notes what changed.
+// Check measures what a stage asks for, or all stages, and notes what changed, and
+// beside the log when each was measured last.
 func (s *Service) Check(ctx context.Context, t tenancy.Tenant, stage string) (*State, error) {
 	st, err := s.State(ctx, t)
 	if err != nil {
@@ -346,24 +382,28 @@ func (s *Service) Check(ctx context.Context, t tenancy.Tenant, stage string) (*S
 	}
 	found := map[string]Measurement{}
 	for _, r := range st.Status {
-		if r.Kind != Check || (stage != "" && r.Stage != stage) {
+		check := r.measures()
+		if check == "" || (stage != "" && r.Stage != stage) || st.over(r) {
 			continue
 		}
-		measure, ok := s.Checks[r.Check]
-		if !ok {
-			return nil, fmt.Errorf("requirement %s asks for the check %q, which this program does not know", r.ID, r.Check)
+		measure, ok := s.Checks[check]
+		switch {
+		case !ok && s.Partly:
+			continue
+		case !ok:
+			return nil, fmt.Errorf("requirement %s asks for the check %q, which this program does not know", r.ID, check)
 		}
-		m, err := measure(ctx, t, r.Requirement, st)
+		m, err := measure(ctx, t, r, st)
 		if err != nil {
 			return nil, fmt.Errorf("measure %s of %s: %w", r.ID, t.Slug, err)
 		}
 		found[r.ID] = m
 	}
-	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+	st, err = s.decide(ctx, t, func(st *State) ([]Event, error) {
 		var out []Event
 		for _, r := range st.Status {
 			m, ok := found[r.ID]
-			if !ok || (r.Last != nil && same(*r.Last, m) && s.Now().Sub(r.At) < stale) {
+			if !ok || r.keeps(m) || (r.Last != nil && same(*r.Last, m)) {
 				continue
 			}
 			e := Actor{Account: "digione", Side: System}.event(Measured, s.Now())
@@ -372,8 +412,33 @@ func (s *Service) Check(ctx context.Context, t tenancy.Tenant, stage string) (*S
 		}
 		return out, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return st, s.Log.measured(ctx, t.ID, slices.Sorted(maps.Keys(found)), s.Now())
+}
+
+// measures is the check that a requirement is measured by, "" where none is.
+func (r Requirement) measures() string {
+	if r.Kind == Waves { // of old templates, too
+		return Waves
+	}
+	return r.Check
+}
+
+// over tells whether a gate that passed is not measured again: what is of the pilot
+// or of the joining alone, once the tenant is live.
+func (s *State) over(r Status) bool {
+	pilot := s.Template.Stages[s.Template.StageAt(r.Stage)].Opens == OpensPilot
+	return s.Lives() && r.Passed() && (r.Once || pilot)
+}
+
+// Measured returns when each requirement of a tenant was measured last, also where
+// nothing had changed.
+func (s *Service) Measured(ctx context.Context, t tenancy.Tenant) (map[string]time.Time, error) {
+	return s.Log.measuredAt(ctx, t.ID)
 }
 
 func same(a, b Measurement) bool {
-	return a.OK == b.OK && a.Measurable == b.Measurable && a.Value == b.Value && a.Next == b.Next
+	return a.OK == b.OK && a.Measurable == b.Measurable && a.Absent == b.Absent && a.Value == b.Value && a.Next == b.Next
 }
