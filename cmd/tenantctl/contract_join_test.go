@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"digione/internal/app/web/webtest"
 )
 
 // TestJoin takes a municipality from the agreement to its open pilot, as an
@@ -23,7 +25,7 @@ func TestJoin(t *testing.T) {
 		}
 		return path
 	}
-	paper, notes := put("sopimus.pdf", "%PDF-1.4\n% sopimus "+slug+"\n"), put("notes.txt", "just words")
+	paper, notes := put("sopimus.pdf", string(webtest.PDF(slug))), put("notes.txt", "just words")
 	s.ok("roster", "generate", "--tenant", slug, "--learners", "40", "--seed", "5", "--out", roster)
 	manifest := put("t.yaml", "slug: "+slug+"\nname_fi: Liittyjä\nmunicipality_code: \""+strings.TrimPrefix(slug, "liittyja-")+"\"\nsettings:\n  declared: {learners: 40}\n  joining:\n    waves:\n      - {name: pilotti, opens: 2026-01-01, schools: ["+slug+"-o-001]}\n")
 	s.ok("apply", "-f", manifest)

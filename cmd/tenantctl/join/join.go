@@ -110,7 +110,7 @@ schools is open; the municipality's own admins always do.`,
 				if _, err := p.Start(ctx, t, tiera(k), template, wave); err != nil {
 					return err
 				}
-				if err := plan(ctx, p, t, k); err != nil {
+				if err := onboarding.Plan(ctx, p.Service, t, tiera(k)); err != nil {
 					return err
 				}
 				s, err := p.State(ctx, t)
@@ -129,19 +129,6 @@ schools is open; the municipality's own admins always do.`,
 	cmd.Flags().StringVar(&wave, "wave", "", "wave of municipalities that it joins with, such as 2027-spring")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would be done, change nothing")
 	return cmd
-}
-
-// plan takes the waves of schools from the tenant's manifest.
-func plan(ctx context.Context, p *process, t tenancy.Tenant, k *kit.Kit) error {
-	var waves []joining.Wave
-	for _, w := range t.Settings.Joining.Waves {
-		waves = append(waves, joining.Wave{Name: w.Name, Opens: w.Opens, Schools: w.Schools})
-	}
-	if len(waves) == 0 {
-		return nil
-	}
-	_, err := p.Plan(ctx, t, tiera(k), waves)
-	return err
 }
 
 func newAttest(k *kit.Kit) *cobra.Command {
@@ -332,7 +319,7 @@ func newReport(k *kit.Kit) *cobra.Command {
 					if err != nil {
 						return err
 					}
-					b, err := onboarding.Report(t, s, events, lang, time.Now())
+					b, err := onboarding.Report(t, p.Templates, s, events, lang, time.Now())
 					if err != nil {
 						return err
 					}

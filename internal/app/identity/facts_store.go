@@ -29,7 +29,7 @@ with role as (
    group by g.person
 ), came as (
   select distinct a.person from account a where a.last_login_at >= @since
-))
+)
 select coalesce((select array_agg(p.issuer order by p.issuer) from identity_provider p where p.enabled), '{}'),
        count(*) filter (where r.staff and c.person is not null)::int,
        count(*) filter (where r.learner and c.person is not null)::int,

@@ -74,6 +74,24 @@ var (
 	ErrInvalid    = errors.New("not possible")
 )
 
+// because is a refusal that a page says in words of its own.
+type because struct {
+	error
+	code string
+}
+
+func (b because) Unwrap() error { return b.error }
+
+// Why is what a refusal is about: reason, file, signer, self, measured or done; ""
+// where nothing of these.
+func Why(err error) string {
+	b := because{}
+	if errors.As(err, &b) {
+		return b.code
+	}
+	return ""
+}
+
 func refused(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
 }
@@ -198,21 +216,23 @@ func attest(st *State, by Actor, id string, file *Evidence, reason string, at ti
 	}
 	switch {
 	case r.Owner == Municipality && by.Side == Tiera:
-		return nil, refused("%s is the municipality's to say; name who signed there", id)
+		return nil, because{refused("%s is the municipality's to say; name who signed there", id), "signer"}
 	case !speaks(by.Side, r.Owner):
 		return nil, refused("%s is Tiera's to say", id)
 	case r.Kind == Waves, r.Kind == Check && !r.Attestable:
-		return nil, refused("%s is measured, nobody can attest it; see: join check, or waive it with a reason", id)
+		return nil, because{refused("%s is measured, nobody can attest it; see: join check, or waive it with a reason", id), "measured"}
 	case r.Kind == Check && r.Last == nil:
-		return nil, refused("%s was not measured yet; run: tenantctl join check", id)
+		return nil, because{refused("%s was not measured yet; run: tenantctl join check", id), "measured"}
 	case r.Kind == Check && r.Last.Measurable && !r.Last.OK:
-		return nil, refused("%s was measured: %s; what is measured cannot be attested, waive it with a reason", id, r.Last.Value)
+		return nil, because{refused("%s was measured: %s; what is measured cannot be attested, waive it with a reason", id, r.Last.Value), "measured"}
 	case r.Kind == Check && !r.Last.Absent && !r.Last.OK:
-		return nil, refused("%s is not done yet: %s; what will be measured cannot be attested", id, r.Last.Value)
-	case r.Kind == Check && (reason == "" || file == nil):
-		return nil, refused("%s: to attest what could be measured, give evidence and a reason", id)
+		return nil, because{refused("%s is not done yet: %s; what will be measured cannot be attested", id, r.Last.Value), "measured"}
+	case r.Kind == Check && reason == "":
+		return nil, because{refused("%s: to attest what could be measured, give a reason", id), "reason"}
+	case r.Kind == Check && file == nil:
+		return nil, because{refused("%s: to attest what could be measured, give evidence", id), "file"}
 	case r.Evidence && file == nil && len(r.Files) == 0:
-		return nil, refused("%s needs a file as evidence", id)
+		return nil, because{refused("%s needs a file as evidence", id), "file"}
 	}
 	e := by.event(Attested, at)
 	e.Requirement, e.Reason, e.Evidence, e.Version = id, reason, file, r.Version
@@ -220,7 +240,7 @@ func attest(st *State, by Actor, id string, file *Evidence, reason string, at ti
 		return nil, nil
 	}
 	if r.Passed() {
-		return nil, invalid("%s is done already; to change it, reopen it first", id)
+		return nil, because{invalid("%s is done already; to change it, reopen it first", id), "done"}
 	}
 	return &e, nil
 }
@@ -261,7 +281,7 @@ func (s *Service) Approve(ctx context.Context, t tenancy.Tenant, by Actor, requi
 				first = r.waived
 			}
 			if first.Actor == e.Actor || first.person() == e.person() {
-				return nil, refused("%s was attested by %s: another person must approve it", id, first.person())
+				return nil, because{refused("%s was attested by %s: another person must approve it", id, first.person()), "self"}
 			}
 			if r.Waits() != by.Side {
 				return nil, refused("%s waits for %s", id, r.Waits())
@@ -281,7 +301,7 @@ func (s *Service) Waive(ctx context.Context, t tenancy.Tenant, by Actor, require
 		case err != nil:
 			return nil, err
 		case reason == "":
-			return nil, refused("a waiver needs a reason")
+			return nil, because{refused("a waiver needs a reason"), "reason"}
 		case r.NoWaiver:
 			return nil, refused("%s is never waived", requirement)
 		case by.Side != Tiera:
@@ -304,7 +324,7 @@ func (s *Service) Reopen(ctx context.Context, t tenancy.Tenant, by Actor, what, 
 			return nil, err
 		}
 		if reason == "" {
-			return nil, refused("reopening needs a reason")
+			return nil, because{refused("reopening needs a reason"), "reason"}
 		}
 		e := by.event(Reopened, s.Now())
 		e.Reason = reason
@@ -336,7 +356,7 @@ func (s *Service) MoveTemplate(ctx context.Context, t tenancy.Tenant, by Actor, 
 		if err := by.leads("moves to another version"); err != nil {
 			return nil, err
 		}
-		p = preview(st.Template, next)
+		p = st.Preview(next)
 		if dry || st.Template.ID == to {
 			return nil, nil
 		}
@@ -347,7 +367,9 @@ func (s *Service) MoveTemplate(ctx context.Context, t tenancy.Tenant, by Actor, 
 	return p, st, err
 }
 
-func preview(from, to Template) Preview {
+// Preview is what moving to another version would change.
+func (s *State) Preview(to Template) Preview {
+	from := s.Template
 	p := Preview{Added: []string{}, Removed: []string{}, Changed: []string{}}
 	for _, stage := range to.Stages {
 		for _, r := range stage.Requirements {

@@ -83,7 +83,7 @@ func (s *Service) Pause(ctx context.Context, t tenancy.Tenant, by Actor, reason 
 			return nil, err
 		}
 		if reason == "" {
-			return nil, refused("pausing needs a reason")
+			return nil, because{refused("pausing needs a reason"), "reason"}
 		}
 		if st.Paused {
 			return nil, nil
@@ -117,7 +117,7 @@ func (s *Service) RollBack(ctx context.Context, t tenancy.Tenant, by Actor, wave
 			return nil, err
 		}
 		if reason == "" {
-			return nil, refused("rolling back needs a reason")
+			return nil, because{refused("rolling back needs a reason"), "reason"}
 		}
 		if !slices.Contains(st.OpenWaves, wave) {
 			return nil, invalid("wave %q is not open; open are %v", wave, st.OpenWaves)
