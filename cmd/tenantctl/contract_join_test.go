@@ -31,11 +31,11 @@ func TestJoin(t *testing.T) {
 	s.ok("apply", "-f", manifest)
 	s.refused(1, "tenantctl join start", "join", "status", slug)
 
-	s.refused(5, "joining/1", "join", "start", slug, "--template", "joining/99")
+	s.refused(5, "joining/2", "join", "start", slug, "--template", "joining/99")
 	s.ok("join", "start", slug, "--dry-run")
 	started := object[fields](t, s.ok("join", "start", slug, "--wave", "2027-spring", "-o", "json"))
 	named(t, "a status", started, "tenant template stage state due wave open_waves opening")
-	if started["stage"] != "agreed" || started["state"] != "under-way" || started["template"] != "joining/1" {
+	if started["stage"] != "agreed" || started["state"] != "under-way" || started["template"] != "joining/2" {
 		t.Errorf("started: %v", started)
 	}
 	due := started["due"].([]any)[0].(map[string]any)
@@ -73,7 +73,7 @@ func TestJoin(t *testing.T) {
 		t.Error("the list of all does not name it")
 	}
 	s.ok("join", "check", slug, "rostered")
-	s.refused(5, "not in joining/1", "join", "check", slug, "nonesuch")
+	s.refused(5, "not in joining/2", "join", "check", slug, "nonesuch")
 	s.refused(4, "needs a reason", "join", "pause", slug)
 	s.ok("join", "rollback", slug, "pilotti", "--reason", "ryhmät väärin")
 	s.ok("join", "resume", slug)

@@ -577,3 +577,78 @@ func TestHistoryIsPaged(t *testing.T) {
 		}
 	}
 }
+
+// TestRosterGates: references, required values and thresholds have gates of their own.
+func TestRosterGates(t *testing.T) {
+	t.Parallel()
+	e := dbtest.New(t)
+	tn, err := e.Operator.Find(t.Context(), "alpha")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &onboarding.Facts{DB: e.DB, Now: time.Now}
+	measure := func(check string, limit float64, measurable, ok bool, words string) {
+		t.Helper()
+		m, err := f.Checks()[check](t.Context(), tn, joining.Status{Requirement: joining.Requirement{Limit: limit}}, &joining.State{})
+		if err != nil || m.Measurable != measurable || m.OK != ok || m.Absent || !strings.Contains(m.Value, words) {
+			t.Errorf("%s: %v, %+v; want %q", check, err, m, words)
+		}
+	}
+	n := 0
+	plan := func(state, holds, totals, approvedBy string) {
+		t.Helper()
+		peopletest.In(t, e.DB, dbtest.Alpha, "", func(s peopletest.Seed) {
+			n++
+			s.Exec(`insert into roster_import (id, seq, state, kind, source_name, source_hash, object_key, version, options, base_seq, state_hash, change_hash, counts, holds, conflicts, findings, totals,
+			                                   planned_by, planned_at, approved_by, applied_at)
+			        values ($1, case when $2 = 'applied' then $3::int end, $2, 'package', 'x', '', 'x', '1.2', '{}', 0, '', '', '{"users": {"insert": 3000, "update": 500, "remove": 7, "reactivate": 0, "unchanged": 500}}', $4, '[]', '[]', $5,
+			                'olli', now() + $3::int * interval '1 minute', $6, case when $2 = 'applied' then now() end)`, fmt.Sprint("imp_", n), state, n, holds, totals, approvedBy)
+		})
+	}
+	for _, check := range []string{"references", "required-fields", "thresholds"} {
+		measure(check, 0.001, false, false, "No roster yet")
+	}
+	measure("groups", 0, false, false, "No schools yet")
+	plan("applied", `[{"rule": "initial"}]`, `[]`, "")
+	measure("references", 0, true, true, "0")
+	measure("required-fields", 0.001, true, true, "0 required values missing in 4000 rows (at most 4)")
+	measure("thresholds", 0, true, true, "under the thresholds")
+	plan("planned", `[]`, `[{"code": "E402", "severity": "error", "count": 2}, {"code": "W403", "severity": "warning", "count": 1}, {"code": "E301", "severity": "error", "count": 4}]`, "")
+	measure("references", 0, true, false, "3")
+	measure("required-fields", 0.001, true, true, "4 required values missing in 4000 rows (at most 4)")
+	measure("required-fields", 0.0009, true, false, "(at most 3)")
+	plan("applied", `[{"rule": "removals"}, {"rule": "blackout"}]`, `[]`, "olli")
+	measure("thresholds", 0, true, false, "Thresholds passed: 1")
+	plan("applied", `[{"rule": "removals"}, {"rule": "updates"}]`, `[]`, "paula")
+	measure("thresholds", 0, true, true, "Thresholds passed: 2")
+	measure("references", 0, true, true, "0")
+	peopletest.In(t, e.DB, dbtest.Alpha, "", func(s peopletest.Seed) {
+		s.Group("7B", "homeroom", s.School("Kilteri"))
+		s.School("Jokela")
+	})
+	measure("groups", 0, true, false, "1 of 2 schools have groups: Jokela")
+}
+
+// TestBoardOrder: overdue comes first, then what is red, then by date; red is shown in
+// whatever stage it is, and on a live municipality.
+func TestBoardOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	beta, err := w.env.Operator.Find(ctx, "beta")
+	w.check(err)
+	w.process.Checks["isolation"] = func(context.Context, tenancy.Tenant, joining.Status, *joining.State) (joining.Measurement, error) {
+		return joining.Measurement{Measurable: true, Value: "1 violation"}, nil
+	}
+	_, err = w.process.Check(ctx, beta, "live")
+	w.check(err)
+	desk := w.desk("olli")
+	_, board, _ := desk.get("/liittyjat")
+	first, second := strings.Index(board, `href="/t/beta/liittyminen"`), strings.Index(board, `href="/t/alpha/liittyminen"`)
+	if first < 0 || second < first || !strings.Contains(board, "Ei täyty: 1") || !strings.Contains(board, "Pysähtynyt") {
+		t.Errorf("the red one stands at %d, the other at %d: %s", first, second, board)
+	}
+	if _, own, _ := w.signIn("beta", "admin").get("/liittyminen"); !strings.Contains(own, "Ei täyty: 1") || !strings.Contains(own, "Pysähtynyt") {
+		t.Error("the municipality's page does not show what is red")
+	}
+}
