@@ -138,7 +138,9 @@ func newAttest(k *kit.Kit) *cobra.Command {
 		Use:   "attest TENANT REQUIREMENT...",
 		Short: "Say with a name and evidence that requirements are met",
 		Long: `Say that requirements are met. What is the municipality's to say needs --signer:
-the person there who signed. What asks for two people waits then for join approve.
+the person there who signed; it waits then for another operator's join approve, as
+does what asks for two people. A measured gate is attested only where DigiOne does
+not have what would be measured.
 Evidence is a PDF, a picture or a signed container of at most 20 MB; it is kept
 encrypted by the tenant's key. The same word given twice changes nothing.`,
 		Example: `  tenantctl join attest vantaa agreement data-processing --evidence sopimus.pdf --signer "Maija Meri"
