@@ -46,6 +46,12 @@ func TestJoin(t *testing.T) {
 	s.refused(4, "needs a file", append(agreed, "--signer", "Maija Meri")...)
 	s.refused(5, "evidence is a PDF", append(agreed, "--signer", "Maija Meri", "--evidence", notes)...)
 	s.ok(append(agreed, "--signer", "Maija Meri", "--evidence", paper, "--actor", "olli")...)
+	for _, d := range object[fields](t, s.ok("join", "status", slug, "-o", "json"))["due"].([]any) {
+		if row := d.(map[string]any); row["stage"] == "agreed" && (row["state"] != "second" || row["owner"] != "tiera" || !strings.Contains(row["found"].(string), "Maija Meri (entered by olli)")) {
+			t.Errorf("what an operator wrote down: %v", row)
+		}
+	}
+	s.refused(4, "was not measured yet", "join", "attest", slug, "attendance", "--signer", "Maija Meri", "--evidence", paper, "--reason", "koe", "--actor", "olli")
 	s.refused(4, "another person", "join", "approve", slug, "--actor", "olli")
 	s.ok("join", "approve", slug, "--actor", "paula")
 	s.ok("roster", "import", slug, roster, "--initial")

@@ -271,7 +271,9 @@ func (f *Facts) groups(ctx context.Context, t tenancy.Tenant, _ joining.Status, 
 		o.Schools-len(o.WithoutAny), o.Schools, listed(o.WithoutAny)), nil
 }
 
-// waves compares the waves with the schools that there are: each must be in one.
+// waves compares the waves with the schools that there are: each must be in one, and
+// what is still to be opened must be there. A school that an open wave names may have
+// been closed since.
 func (f *Facts) waves(ctx context.Context, t tenancy.Tenant, _ joining.Status, s *joining.State) (joining.Measurement, error) {
 	refs, err := read(ctx, f, t, func(tx tenancy.Read) ([]org.SchoolRef, error) { return org.SchoolRefs(ctx, tx) })
 	switch {
@@ -282,10 +284,12 @@ func (f *Facts) waves(ctx context.Context, t tenancy.Tenant, _ joining.Status, s
 	case len(refs) == 0:
 		return found("noschools"), nil
 	}
-	named := map[string]bool{}
+	named, coming := map[string]bool{}, map[string]bool{}
 	for _, w := range s.Waves {
 		for _, school := range w.Schools {
-			named[school] = true
+			if named[school] = true; !slices.Contains(s.OpenWaves, w.Name) {
+				coming[school] = true
+			}
 		}
 	}
 	var outside []string
@@ -293,10 +297,10 @@ func (f *Facts) waves(ctx context.Context, t tenancy.Tenant, _ joining.Status, s
 		if !named[ref.SourcedID] {
 			outside = append(outside, ref.Name)
 		}
-		delete(named, ref.SourcedID)
+		delete(coming, ref.SourcedID)
 	}
 	next := "mend the waves in the manifest: settings.joining.waves; then: tenantctl join advance " + t.Slug
-	switch unknown := slices.Sorted(maps.Keys(named)); {
+	switch unknown := slices.Sorted(maps.Keys(coming)); {
 	case len(unknown) > 0:
 		return measured(false, next, "wavesunknown", len(unknown), listed(unknown)), nil
 	case len(outside) > 0:

@@ -411,9 +411,10 @@ func TestWavesAgainstTheRoster(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &onboarding.Facts{DB: e.DB, Now: time.Now}
+	var open []string
 	measure := func(schools ...string) joining.Measurement {
 		t.Helper()
-		m, err := f.Checks()["waves"](t.Context(), tn, joining.Status{}, &joining.State{Waves: []joining.Wave{{Name: "pilot", Schools: schools}}})
+		m, err := f.Checks()["waves"](t.Context(), tn, joining.Status{}, &joining.State{OpenWaves: open, Waves: []joining.Wave{{Name: "pilot", Schools: schools}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -435,6 +436,10 @@ func TestWavesAgainstTheRoster(t *testing.T) {
 	}
 	if m := measure("a", "b"); !m.OK {
 		t.Errorf("all schools: %+v", m)
+	}
+	open = []string{"pilot"}
+	if m := measure("a", "b", "suljettu"); !m.OK {
+		t.Errorf("a school that closed after its wave had opened: %+v", m)
 	}
 }
 

@@ -448,11 +448,11 @@ func (r Requirement) measures() string {
 	return r.Check
 }
 
-// over tells whether a gate that passed is not measured again: what is of the pilot
-// or of the joining alone, once the tenant is live.
+// over tells whether a gate that passed is not measured again: what is of the pilot,
+// of the waves or of the joining alone, once the tenant is live.
 func (s *State) over(r Status) bool {
 	pilot := s.Template.Stages[s.Template.StageAt(r.Stage)].Opens == OpensPilot
-	return s.Lives() && r.Passed() && (r.Once || pilot)
+	return s.Lives() && r.Passed() && (r.Once || pilot || r.Kind == Waves)
 }
 
 // Measured returns when each requirement of a tenant was measured last, also where

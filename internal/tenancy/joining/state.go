@@ -90,6 +90,14 @@ func (e Event) person() string {
 	return e.Actor
 }
 
+// Signer names who answers for an event, and who wrote it down where that is another.
+func (e Event) Signer() string {
+	if e.Name != "" && e.Entered != "" {
+		return e.person() + " (entered by " + e.Actor + ")"
+	}
+	return e.person()
+}
+
 // The states of a requirement.
 const (
 	Open    = "open"

@@ -481,7 +481,7 @@ func TestOnlyChangesAreNoted(t *testing.T) {
 	if at := log.last["doctor"]; !at.Equal(now) || measured["doctor"] != 3 {
 		t.Errorf("doctor was measured %d times, last %s", measured["doctor"], at)
 	}
-	for _, id := range []string{"counts", "staff-success", "guardian-reach", "attendance"} {
+	for _, id := range []string{"counts", "staff-success", "guardian-reach", "attendance", "waves"} {
 		if measured[id] != 0 {
 			t.Errorf("%s of a live tenant was measured %d times", id, measured[id])
 		}
