@@ -526,7 +526,7 @@ func TestDeskSteps(t *testing.T) {
 	_, own, _ := admin.get("/liittyminen")
 	_, theirs, _ := olli.get(page)
 	for where, body := range map[string]string{"the municipality's page": own, "the operators' page": theirs, "the report": string(report)} {
-		for _, want := range []string{"Maija Meri, kirjannut olli", "Avattu uudelleen: Sovittu", "anna"} {
+		for _, want := range []string{"Maija Meri, kirjannut olli", "Avattu uudelleen: Sovittu", "anna", "Vahvistettu: Sääntökirja hyväksytty: 1.0"} {
 			if !strings.Contains(body, want) {
 				t.Errorf("%s lacks %q", where, want)
 			}

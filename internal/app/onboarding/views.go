@@ -123,7 +123,8 @@ func (v viewer) stage(s *joining.State) string {
 
 func (v viewer) stages(s *joining.State) (out []StageView) {
 	for _, stage := range s.Template.Stages {
-		sv := StageView{Name: stage.Names.In(string(v.l)), Here: stage.ID == s.Stage && s.State != joining.Live, Done: s.StageDone(stage.ID)}
+		sv := StageView{Name: stage.Names.In(string(v.l)), Done: s.StageDone(stage.ID)}
+		sv.Here = !sv.Done && (stage.ID == s.Stage || s.Lives())
 		for i := range s.Status {
 			st := &s.Status[i]
 			if st.Stage != stage.ID {
@@ -184,10 +185,13 @@ func (v viewer) history(s *joining.State, events []joining.Event, at string, bef
 
 func (v viewer) line(s *joining.State, e joining.Event) Line {
 	line := Line{At: e.At, Who: v.who(e), What: v.l.T("onboarding.event." + string(e.Kind)), Why: e.Reason}
-	for _, more := range []string{v.requirement(s.Template, e.Requirement), v.stageName(s.Template, e.Stage), e.Wave, e.Template, e.Version} {
+	for _, more := range []string{v.requirement(s.Template, e.Requirement), v.stageName(s.Template, e.Stage), e.Wave, e.Template} {
 		if more != "" {
 			line.What += ": " + more
 		}
+	}
+	if !strings.Contains(line.What, e.Version) { // the template's name of it may have it
+		line.What += ": " + e.Version
 	}
 	if e.Measurement != nil {
 		line.Why = say(v.l, *e.Measurement)
