@@ -237,8 +237,11 @@ func (p JoiningPage) forms(rq *web.Request, s *joining.State) []Form {
 	var said, open, begun, waves []Choice
 	for _, st := range s.Due() {
 		c := Choice{Value: st.ID, Label: st.Names.In(lang)}
-		if open = append(open, c); attestable(st) {
+		if attestable(st) {
 			said = append(said, c)
+		}
+		if !st.NoWaiver && st.Kind != joining.Waves {
+			open = append(open, c)
 		}
 	}
 	stages := s.Template.Stages

@@ -3,12 +3,14 @@ package onboarding
 import (
 	"archive/zip"
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
 	"digione/internal/app/i18n"
 	"digione/internal/app/web/htmlcheck"
 	"digione/internal/app/web/webtest"
+	"digione/internal/tenancy"
 	"digione/internal/tenancy/joining"
 )
 
@@ -99,6 +101,20 @@ func TestDrilled(t *testing.T) {
 		c.st.Check = "restore-drill"
 		if got := drilled(&joining.State{Status: []joining.Status{c.st}}, today); got != c.want {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// An alarm of who is live is told as what it is, with the day on which it was found.
+func TestAlarmMail(t *testing.T) {
+	t.Parallel()
+	found := time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)
+	r := joining.Reminder{Tenant: tenancy.Tenant{NameFi: "Inkoo", NameSv: "Ingå"}, Kind: joining.Alarm, Day: found,
+		Status: joining.Status{Due: found.AddDate(0, -6, 0), Requirement: joining.Requirement{Names: joining.Names{Fi: "Eristystodistus", Sv: "Isoleringsintyg"}}}}
+	_, body := TieraMail("operator.test", []joining.Reminder{r})
+	for _, want := range []string{"Ei täyty enää:\n- Inkoo: Eristystodistus (havaittu 1.3.2027)", "Uppfylls inte längre:\n- Ingå: Isoleringsintyg (upptäckt 1.3.2027)"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the mail lacks %q:\n%s", want, body)
 		}
 	}
 }

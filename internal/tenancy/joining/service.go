@@ -302,7 +302,7 @@ func (s *Service) Waive(ctx context.Context, t tenancy.Tenant, by Actor, require
 			return nil, err
 		case reason == "":
 			return nil, because{refused("a waiver needs a reason"), "reason"}
-		case r.NoWaiver:
+		case r.NoWaiver, r.Kind == Waves: // who is live is wholly open: the waves cannot be left out
 			return nil, refused("%s is never waived", requirement)
 		case by.Side != Tiera:
 			return nil, refused("only Tiera waives")

@@ -369,7 +369,7 @@ func (s *State) waves() *Status {
 // was measured are believed.
 func (s *State) settleWaves() {
 	st := s.waves()
-	if st == nil || st.State == Skipped || st.State == Second {
+	if st == nil || st.State == Skipped {
 		return
 	}
 	all := len(s.Waves) > 0 && !slices.ContainsFunc(s.Waves, func(w Wave) bool { return !slices.Contains(s.OpenWaves, w.Name) })

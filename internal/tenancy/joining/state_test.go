@@ -193,7 +193,7 @@ func history(t *testing.T, ts Templates, rng *rand.Rand, reached map[string]int)
 		last := log.list[len(log.list)-1]
 		switch {
 		case lived && !st.Lives() && last.Kind == Paused && last.ID > 1 && log.list[last.ID-2].Kind == RolledBack:
-			lived, fell = false, true
+			fell = true
 		case lived && !st.Lives():
 			t.Errorf("who was live is %s after %s", st.State, last.Kind)
 		case st.Lives() && fell:
@@ -536,7 +536,7 @@ func TestWhoMayAttest(t *testing.T) {
 	for name, err := range map[string]error{
 		"reopen": second(s.Reopen(ctx, tn, own, "agreed", "x")), "pause": second(s.Pause(ctx, tn, own, "x")), "resume": second(s.Resume(ctx, tn, own, "x")),
 		"roll back": second(s.RollBack(ctx, tn, own, "rest", "x")), "waive": second(s.Waive(ctx, tn, own, "counts", "x")),
-		"plan": second(s.Plan(ctx, tn, own, []Wave{{"a", "2027-01-01", []string{"a"}}})), "start": second(s.Start(ctx, tn, own, "", "")),
+		"waive its waves": second(s.Waive(ctx, tn, tiera, "waves", "x")), "plan": second(s.Plan(ctx, tn, own, []Wave{{"a", "2027-01-01", []string{"a"}}})), "start": second(s.Start(ctx, tn, own, "", "")),
 	} {
 		if !errors.Is(err, ErrRefused) {
 			t.Errorf("a municipality may %s: %v", name, err)
