@@ -196,7 +196,7 @@ func Fold(ts Templates, events []Event) (*State, error) {
 		}
 		s.touch(e)
 		s.settleWaves()
-		if !s.Lives() && !s.rolled && !slices.ContainsFunc(s.Status, func(st Status) bool { return !st.Passed() }) {
+		if !s.Lives() && !s.rolled && s.allPassed() {
 			s.LiveAt = e.At
 		}
 	}
@@ -358,10 +358,21 @@ func (s *State) stageOf(requirement string) int {
 
 // waves is the requirement that all waves are open, nil where none is asked.
 func (s *State) waves() *Status {
-	if i := slices.IndexFunc(s.Status, func(st Status) bool { return st.Kind == Waves }); i >= 0 {
-		return &s.Status[i]
+	for i := range s.Status { // no copies: this runs for every event
+		if s.Status[i].Kind == Waves {
+			return &s.Status[i]
+		}
 	}
 	return nil
+}
+
+func (s *State) allPassed() bool {
+	for i := range s.Status {
+		if st := s.Status[i].State; st != Done && st != Skipped {
+			return false
+		}
+	}
+	return true
 }
 
 // settleWaves computes where the waves stand: done once all are open and, since they
@@ -424,8 +435,8 @@ func (s *State) StageDone(stage string) bool {
 
 // Red is how many gates were measured and found wanting, of whatever stage.
 func (s *State) Red() (n int) {
-	for _, st := range s.Status {
-		if st.State == Red {
+	for i := range s.Status {
+		if s.Status[i].State == Red {
 			n++
 		}
 	}
