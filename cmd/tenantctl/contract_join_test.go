@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"digione/internal/app/web/webtest"
 )
 
 // TestJoin takes a municipality from the agreement to its open pilot, as an
@@ -23,17 +25,17 @@ func TestJoin(t *testing.T) {
 		}
 		return path
 	}
-	paper, notes := put("sopimus.pdf", "%PDF-1.4\n% sopimus "+slug+"\n"), put("notes.txt", "just words")
+	paper, notes := put("sopimus.pdf", string(webtest.PDF(slug))), put("notes.txt", "just words")
 	s.ok("roster", "generate", "--tenant", slug, "--learners", "40", "--seed", "5", "--out", roster)
 	manifest := put("t.yaml", "slug: "+slug+"\nname_fi: Liittyjä\nmunicipality_code: \""+strings.TrimPrefix(slug, "liittyja-")+"\"\nsettings:\n  declared: {learners: 40}\n  joining:\n    waves:\n      - {name: pilotti, opens: 2026-01-01, schools: ["+slug+"-o-001]}\n")
 	s.ok("apply", "-f", manifest)
 	s.refused(1, "tenantctl join start", "join", "status", slug)
 
-	s.refused(5, "joining/1", "join", "start", slug, "--template", "joining/99")
+	s.refused(5, "joining/2", "join", "start", slug, "--template", "joining/99")
 	s.ok("join", "start", slug, "--dry-run")
 	started := object[fields](t, s.ok("join", "start", slug, "--wave", "2027-spring", "-o", "json"))
 	named(t, "a status", started, "tenant template stage state due wave open_waves opening")
-	if started["stage"] != "agreed" || started["state"] != "under-way" || started["template"] != "joining/1" {
+	if started["stage"] != "agreed" || started["state"] != "under-way" || started["template"] != "joining/2" {
 		t.Errorf("started: %v", started)
 	}
 	due := started["due"].([]any)[0].(map[string]any)
@@ -44,6 +46,12 @@ func TestJoin(t *testing.T) {
 	s.refused(4, "needs a file", append(agreed, "--signer", "Maija Meri")...)
 	s.refused(5, "evidence is a PDF", append(agreed, "--signer", "Maija Meri", "--evidence", notes)...)
 	s.ok(append(agreed, "--signer", "Maija Meri", "--evidence", paper, "--actor", "olli")...)
+	for _, d := range object[fields](t, s.ok("join", "status", slug, "-o", "json"))["due"].([]any) {
+		if row := d.(map[string]any); row["stage"] == "agreed" && (row["state"] != "second" || row["owner"] != "tiera" || !strings.Contains(row["found"].(string), "Maija Meri (entered by olli)")) {
+			t.Errorf("what an operator wrote down: %v", row)
+		}
+	}
+	s.refused(4, "was not measured yet", "join", "attest", slug, "attendance", "--signer", "Maija Meri", "--evidence", paper, "--reason", "koe", "--actor", "olli")
 	s.refused(4, "another person", "join", "approve", slug, "--actor", "olli")
 	s.ok("join", "approve", slug, "--actor", "paula")
 	s.ok("roster", "import", slug, roster, "--initial")
@@ -71,7 +79,7 @@ func TestJoin(t *testing.T) {
 		t.Error("the list of all does not name it")
 	}
 	s.ok("join", "check", slug, "rostered")
-	s.refused(5, "not in joining/1", "join", "check", slug, "nonesuch")
+	s.refused(5, "not in joining/2", "join", "check", slug, "nonesuch")
 	s.refused(4, "needs a reason", "join", "pause", slug)
 	s.ok("join", "rollback", slug, "pilotti", "--reason", "ryhmät väärin")
 	s.ok("join", "resume", slug)

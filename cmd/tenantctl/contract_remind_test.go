@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"digione/internal/app/mail/catch"
+	"digione/internal/app/web/webtest"
 	"digione/internal/tenancy/joining"
 )
 
@@ -177,7 +178,7 @@ func TestRemind(t *testing.T) {
 	}
 
 	// Tiera's turn, and a week later.
-	paper := write(t, filepath.Join(t.TempDir(), "s.pdf"), []byte("%PDF-1.4\n"))
+	paper := write(t, filepath.Join(t.TempDir(), "s.pdf"), webtest.PDF(""))
 	s.ok("join", "attest", town, "agreement", "--evidence", paper, "--signer", "Maija Meri")
 	tx, err := db.Begin(ctx)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"digione/internal/app"
 	"digione/internal/app/identity/devidp"
 	"digione/internal/app/roster/generate"
+	"digione/internal/app/web/webtest"
 	"digione/internal/tenancy"
 )
 
@@ -62,7 +63,7 @@ func TestFirstPupil(t *testing.T) {
 	roster := filepath.Join(dir, "oppilaat.zip")
 	s.ok("roster", "generate", "--tenant", slug, "--name-fi", "Kunta", "--learners", "40", "--seed", "5", "--out", roster)
 	put("tunnus.txt", "salaisuus\n")
-	paper := put("sopimus.pdf", "%PDF-1.4\n%%EOF\n")
+	paper := put("sopimus.pdf", string(webtest.PDF("")))
 	manifest := put("kunta.yaml", fmt.Sprintf(`slug: %s
 name_fi: Kunta
 municipality_code: "%s"

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"digione/internal/app/web/webtest"
 )
 
 // interrupted runs the program and signals it after a while. It returns what was
@@ -302,7 +304,7 @@ func TestKilledJoin(t *testing.T) {
 	s := newShell(t)
 	killed, twin := s.town("killed"), s.town("twin")
 	roster := s.generated(60)
-	paper := write(t, filepath.Join(t.TempDir(), "sopimus.pdf"), []byte("%PDF-1.4\n%%EOF\n"))
+	paper := write(t, filepath.Join(t.TempDir(), "sopimus.pdf"), webtest.PDF(""))
 	steps := func(slug string) [][]string {
 		return [][]string{
 			{"join", "start", slug, "--wave", "w"},

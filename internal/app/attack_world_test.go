@@ -273,7 +273,7 @@ func (s *siege) outside(x *side) {
 	ok(s.T, err)
 	_, err = j.Start(ctx, x.Tenant, joining.Actor{Account: "olli", Side: joining.Tiera}, "", "2026-syksy")
 	ok(s.T, err)
-	file := []byte("%PDF-1.4\nSopimus " + x.canary)
+	file := webtest.PDF("Sopimus " + x.canary)
 	if a := s.upload(x, "/liittyminen/agreement", "file", "sopimus.pdf", file, "reason", "Allekirjoitettu "+x.canary); a.status != 303 {
 		s.Fatalf("evidence at %s: %d\n%s", x.Slug, a.status, a.body)
 	}

@@ -23,6 +23,7 @@ import (
 	"digione/internal/app/onboarding"
 	"digione/internal/app/roster"
 	"digione/internal/app/roster/generate"
+	"digione/internal/app/web/webtest"
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/dbtest"
 	"digione/internal/tenancy/joining"
@@ -329,7 +330,7 @@ func TestJoiningBrowser(t *testing.T) {
 	ok(t, err)
 
 	paper := filepath.Join(t.TempDir(), "liittymissopimus.pdf")
-	ok(t, os.WriteFile(paper, []byte("%PDF-1.4\n%%EOF\n"), 0o600))
+	ok(t, os.WriteFile(paper, webtest.PDF(""), 0o600))
 	at := func(host, path string) string { return fmt.Sprintf("http://%s.test:%d%s", host, w.port, path) }
 	b := browser(t)
 	enter := func(host, who, path string) {

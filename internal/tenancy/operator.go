@@ -181,6 +181,7 @@ grant select, insert, update (ended_at) on control.support_grant to $app;
 grant select, insert, delete on control.support_entry, control.support_session to $app;
 grant select, insert on control.join_event, control.export_verification to $app;
 grant select on control.leaving to $app;
+grant select, insert, update on control.join_measured to $app;
 grant select, insert, delete on control.family_account, control.family_sign_in, control.family_entry to $app;
 grant select, insert, update (person, created_at), delete on control.family_link to $app;
 grant select, insert, update (wish, wish_state, wish_person, wish_until, seen_at), delete on control.family_session to $app;

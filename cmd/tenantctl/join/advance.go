@@ -12,6 +12,7 @@ import (
 
 	"digione/cmd/internal/installation"
 	"digione/cmd/tenantctl/kit"
+	"digione/internal/app/onboarding"
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/joining"
 )
@@ -24,8 +25,8 @@ func newAdvance(k *kit.Kit) *cobra.Command {
 		Long: `Measure what can be measured, open the waves of schools whose day has come, and
 stop where someone is needed: exit 8, and the list says who. Running it again is safe.
 
-With --all every municipality that is joining and not yet live: the nightly run.
-One that fails does not stop the others: exit 3 then, else 0, also when someone
+With --all every municipality that is joining, and what can turn red of those that
+are live: the nightly run. One that fails does not stop the others: exit 3 then, else 0, also when someone
 is awaited.`,
 		Example: "  tenantctl join advance vantaa\n  tenantctl join advance --all -o json",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -69,7 +70,7 @@ is awaited.`,
 }
 
 func advance(ctx context.Context, k *kit.Kit, p *process, t tenancy.Tenant) (*joining.State, error) {
-	if err := plan(ctx, p, t, k); err != nil {
+	if err := onboarding.Plan(ctx, p.Service, t, tiera(k)); err != nil {
 		return nil, err
 	}
 	return p.Advance(ctx, t)
@@ -106,7 +107,7 @@ func advanceAll(cmd *cobra.Command, k *kit.Kit, in *installation.Installation, d
 	var done standings
 	for _, t := range list {
 		s, err := p.State(ctx, t)
-		if errors.Is(err, joining.ErrNotStarted) || t.State.Gone() || err == nil && s.State == joining.Live {
+		if errors.Is(err, joining.ErrNotStarted) || t.State.Gone() {
 			continue
 		}
 		if err == nil && !dry {

@@ -110,7 +110,7 @@ schools is open; the municipality's own admins always do.`,
 				if _, err := p.Start(ctx, t, tiera(k), template, wave); err != nil {
 					return err
 				}
-				if err := plan(ctx, p, t, k); err != nil {
+				if err := onboarding.Plan(ctx, p.Service, t, tiera(k)); err != nil {
 					return err
 				}
 				s, err := p.State(ctx, t)
@@ -131,19 +131,6 @@ schools is open; the municipality's own admins always do.`,
 	return cmd
 }
 
-// plan takes the waves of schools from the tenant's manifest.
-func plan(ctx context.Context, p *process, t tenancy.Tenant, k *kit.Kit) error {
-	var waves []joining.Wave
-	for _, w := range t.Settings.Joining.Waves {
-		waves = append(waves, joining.Wave{Name: w.Name, Opens: w.Opens, Schools: w.Schools})
-	}
-	if len(waves) == 0 {
-		return nil
-	}
-	_, err := p.Plan(ctx, t, tiera(k), waves)
-	return err
-}
-
 func newAttest(k *kit.Kit) *cobra.Command {
 	var file, reason, signer string
 	var dry bool
@@ -151,7 +138,9 @@ func newAttest(k *kit.Kit) *cobra.Command {
 		Use:   "attest TENANT REQUIREMENT...",
 		Short: "Say with a name and evidence that requirements are met",
 		Long: `Say that requirements are met. What is the municipality's to say needs --signer:
-the person there who signed. What asks for two people waits then for join approve.
+the person there who signed; it waits then for another operator's join approve, as
+does what asks for two people. A measured gate is attested only where DigiOne does
+not have what would be measured.
 Evidence is a PDF, a picture or a signed container of at most 20 MB; it is kept
 encrypted by the tenant's key. The same word given twice changes nothing.`,
 		Example: `  tenantctl join attest vantaa agreement data-processing --evidence sopimus.pdf --signer "Maija Meri"
@@ -332,7 +321,7 @@ func newReport(k *kit.Kit) *cobra.Command {
 					if err != nil {
 						return err
 					}
-					b, err := onboarding.Report(t, s, events, lang, time.Now())
+					b, err := onboarding.Report(t, p.Templates, s, events, lang, time.Now())
 					if err != nil {
 						return err
 					}

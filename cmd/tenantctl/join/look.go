@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,10 +51,11 @@ func view(t tenancy.Tenant, s *joining.State, today string) statusView {
 			row.Found, row.Next = d.Last.Value, d.Last.Next
 		}
 		if d.State == joining.Second {
-			row.Found = "attested by " + strings.Join(d.By, ", ") + "; waits for a second person"
+			said := "attested by "
 			if d.Waived() {
-				row.Found = "waiver asked by " + strings.Join(d.By, ", ") + "; waits for a second person"
+				said = "waiver asked by "
 			}
+			row.Found = said + d.Signed[0].Signer() + "; waits for a second person"
 		}
 		v.Due = append(v.Due, row)
 	}

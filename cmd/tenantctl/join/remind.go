@@ -31,8 +31,9 @@ func newRemind(k *kit.Kit) *cobra.Command {
 		Long: `Write to the contacts of each municipality that joins about what waits for it and
 is due within seven days, or overdue: one mail each, in Finnish and Swedish. What
 waits for Tiera goes in one mail to --tiera-mail. Each matter is written about
-once when it is due soon and once when it is overdue; run it every day. Whoever
-is live, or leaves, gets no mail. A mail that the server does not take is tried
+once when it is due soon and once when it is overdue; run it every day. Of whoever
+is live, what was measured and is not met any more is written about when it turns
+red. Whoever leaves gets no mail. A mail that the server does not take is tried
 again by the next run.
 
 The connection is encrypted where the server offers STARTTLS.`,
@@ -52,7 +53,7 @@ type reminded struct {
 	To          string `json:"to"` // municipality or tiera
 	Requirement string `json:"requirement"`
 	Due         string `json:"due"`
-	Kind        string `json:"kind"` // soon or overdue
+	Kind        string `json:"kind"` // soon, overdue or red
 	Sent        bool   `json:"sent"`
 	Error       string `json:"error"`
 }
@@ -99,7 +100,7 @@ func (o *remindOptions) run(ctx context.Context, in *installation.Installation) 
 			o.Say("%s: %v", l.slug, err)
 		}
 		for _, r := range done {
-			row := reminded{Tenant: r.Tenant.Slug, To: l.side, Requirement: r.ID, Due: r.Due.Format(time.DateOnly), Kind: r.Kind, Sent: err == nil && !o.dryRun}
+			row := reminded{Tenant: r.Tenant.Slug, To: l.side, Requirement: r.ID, Due: r.Day.Format(time.DateOnly), Kind: r.Kind, Sent: err == nil && !o.dryRun}
 			if err != nil {
 				row.Error = err.Error()
 			}

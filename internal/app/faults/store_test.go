@@ -137,7 +137,7 @@ func (s *stock) school(night int) []byte {
 
 // paper is a file of evidence that is larger than a connection's first pieces.
 func paper(mark string) []byte {
-	return append([]byte("%PDF-1.4\n%"+mark+"\n"), bytes.Repeat([]byte(mark+" 0123456789\n"), 6000)...)
+	return webtest.PDF(strings.Repeat(mark+" 0123456789 ", 6000))
 }
 
 // errAway is what a step says that people were told of clearly.

@@ -2,6 +2,10 @@ package identity
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +17,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
 	"golang.org/x/sync/singleflight"
 )
@@ -131,6 +136,65 @@ func (s *issuers) discover(ctx context.Context, url string) (*issuer, error) {
 		return nil, fmt.Errorf("discover %s: it signs by no algorithm that we take", url)
 	}
 	return is, nil
+}
+
+// Probe asks a provider for what a sign-in needs of it, by the code that signs people
+// in: the discovery document, that it is the issuer's own, and keys of which one can
+// verify what it signs.
+func Probe(ctx context.Context, t http.RoundTripper, url string) error {
+	s := newIssuers(false, t)
+	is, err := s.discover(ctx, url)
+	if err != nil {
+		return err
+	}
+	var doc struct {
+		JWKS string `json:"jwks_uri"`
+	}
+	if err := is.Claims(&doc); err != nil {
+		return fmt.Errorf("discover %s: %w", url, err)
+	}
+	rq, err := http.NewRequestWithContext(ctx, http.MethodGet, doc.JWKS, nil)
+	if err != nil {
+		return fmt.Errorf("keys of %s: %w", url, err)
+	}
+	res, err := s.client.Do(rq)
+	if err != nil {
+		return fmt.Errorf("keys of %s: %w", url, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var keys struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&keys); err != nil || res.StatusCode != http.StatusOK {
+		return fmt.Errorf("keys of %s: status %d, no set of keys", url, res.StatusCode)
+	}
+	if !slices.ContainsFunc(keys.Keys, is.usable) {
+		return fmt.Errorf("keys of %s: none of %d verifies what it signs by %v", url, len(keys.Keys), is.algos)
+	}
+	return nil
+}
+
+// usable tells whether a key verifies what the provider signs. Keys that are not
+// understood are left aside, as at a sign-in.
+func (is *issuer) usable(raw json.RawMessage) bool {
+	var k jose.JSONWebKey
+	if k.UnmarshalJSON(raw) != nil || !k.Valid() || !k.IsPublic() || k.Use != "" && k.Use != "sig" {
+		return false
+	}
+	return slices.ContainsFunc(is.algos, func(a string) bool {
+		if k.Algorithm != "" && k.Algorithm != a {
+			return false
+		}
+		switch key := k.Key.(type) {
+		case *rsa.PublicKey:
+			return strings.HasPrefix(a, "RS") || strings.HasPrefix(a, "PS")
+		case *ecdsa.PublicKey:
+			return map[string]int{"ES256": 256, "ES384": 384, "ES512": 521}[a] == key.Curve.Params().BitSize
+		case ed25519.PublicKey:
+			return a == "EdDSA"
+		}
+		return false
+	})
 }
 
 // brief leaves out what a provider wrote: the library quotes its whole answer.

@@ -6,9 +6,10 @@ package onboarding
 import (
 	"context"
 	"fmt"
-	"io"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,51 +30,72 @@ type Facts struct {
 	DB       *tenancy.DB
 	Operator *tenancy.Operator
 	Version  string
-	HTTP     *http.Client // asks sign-in providers for their discovery document
+	HTTP     http.RoundTripper // asks sign-in providers; nil is the usual one
 	Now      func() time.Time
 
 	certificate sync.Once
 	violations  int
-	pairs       int64
 	broken      error
 }
 
-// signInDays is how long ago a test sign-in may be, pilotDays how long the
-// pilot's rates are looked at.
+// How far measurements look where the template does not say it.
 const (
-	signInDays = 14
-	pilotDays  = 14 // ten school days
+	signInDays = 14 // that a test sign-in may be ago
+	pilotDays  = 10 // school days that the pilot takes
+	drillDays  = 90 // that a restore drill may be ago
 )
+
+// window is how many days a requirement is looked at.
+func window(r joining.Status, usual int) int {
+	if r.Window > 0 {
+		return r.Window
+	}
+	return usual
+}
 
 // Checks are the measurements that templates may name.
 func (f *Facts) Checks() map[string]joining.Measure {
+	out := f.ServedChecks()
+	out["doctor"], out["restore-drill"], out["isolation"] = f.doctor, f.drill, f.isolation
+	return out
+}
+
+// ServedChecks are those of them that need no operator's login to the database: a
+// served program runs them too.
+func (f *Facts) ServedChecks() map[string]joining.Measure {
 	return map[string]joining.Measure{
-		"doctor":          f.doctor,
 		"provider":        f.provider,
 		"staff-sign-in":   f.signedIn(func(x identity.Facts) int { return x.Staff }, "staff"),
 		"learner-sign-in": f.signedIn(func(x identity.Facts) int { return x.Learners }, "learners"),
 		"schools":         f.schools,
 		"school-year":     f.schoolYear,
 		"principals":      f.principals,
+		"groups":          f.groups,
 		"roster":          f.roster,
 		"duplicates":      f.duplicates,
+		"references":      f.references,
+		"required-fields": f.required,
+		"thresholds":      f.thresholds,
 		"counts":          f.counts,
 		"sign-in-success": f.success,
 		"guardian-reach":  f.reach,
-		"attendance":      notYet("noattendance"),
-		"restore-drill":   f.drill,
-		"isolation":       f.isolation,
+		"attendance":      absent("noattendance"),
+		joining.Waves:     f.waves,
 	}
 }
 
-func notYet(key string) joining.Measure {
-	return func(context.Context, tenancy.Tenant, joining.Requirement, *joining.State) (joining.Measurement, error) {
-		return found(key), nil
+// absent is the measurement of what DigiOne does not have.
+func absent(key string) joining.Measure {
+	return func(context.Context, tenancy.Tenant, joining.Status, *joining.State) (joining.Measurement, error) {
+		m := found(key)
+		m.Absent = true
+		return m, nil
 	}
 }
 
-// found is what a check found, as a sentence of the catalogue: in English for the
-// log and the command line, with what a page needs to say it in another language.
+// found is what a check found while there is nothing to judge by, as a sentence of the
+// catalogue: in English for the log and the command line, with what a page needs to say
+// it in another language. A day stands in it as time.DateOnly, a moment as time.RFC3339.
 func found(key string, args ...any) joining.Measurement {
 	m := joining.Measurement{Key: key, Args: make([]string, len(args))}
 	for i, a := range args {
@@ -90,9 +112,32 @@ func say(l i18n.Lang, m joining.Measurement) string {
 	}
 	var args []any
 	for i, a := range m.Args {
-		args = append(args, string(rune('A'+i)), a)
+		args = append(args, string(rune('A'+i)), written(l, a))
 	}
 	return l.T("onboarding.found."+m.Key, args...)
+}
+
+// written writes a day or a moment as the language does; the other two forms stand in
+// events of former versions.
+func written(l i18n.Lang, a string) string {
+	for _, form := range []string{time.RFC3339, "2006-01-02 15:04"} {
+		if at, err := time.ParseInLocation(form, a, i18n.Zone); err == nil {
+			return l.DateTime(at)
+		}
+	}
+	if day, ok := dayIn(a); ok {
+		return l.Date(day)
+	}
+	return a
+}
+
+func dayIn(a string) (time.Time, bool) {
+	for _, form := range []string{time.DateOnly, "2.1.2006"} {
+		if day, err := time.Parse(form, a); err == nil {
+			return day, true
+		}
+	}
+	return time.Time{}, false
 }
 
 func measured(ok bool, next, key string, args ...any) joining.Measurement {
@@ -103,7 +148,7 @@ func measured(ok bool, next, key string, args ...any) joining.Measurement {
 	return m
 }
 
-func (f *Facts) doctor(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
+func (f *Facts) doctor(ctx context.Context, t tenancy.Tenant, _ joining.Status, _ *joining.State) (joining.Measurement, error) {
 	list, err := f.Operator.Doctor(ctx, t.Slug)
 	if err != nil {
 		return joining.Measurement{}, err
@@ -122,7 +167,7 @@ func listed(names []string) string {
 		return ""
 	}
 	if len(names) > 3 {
-		names = append(names[:3:3], fmt.Sprintf("%d more", len(names)-3))
+		return ": " + strings.Join(names[:3], ", ") + fmt.Sprintf(" … (+%d)", len(names)-3)
 	}
 	return ": " + strings.Join(names, ", ")
 }
@@ -136,68 +181,55 @@ func read[T any](ctx context.Context, f *Facts, t tenancy.Tenant, g func(tenancy
 	return out, err
 }
 
-func (f *Facts) people(ctx context.Context, t tenancy.Tenant, days int) (identity.Facts, error) {
+func (f *Facts) people(ctx context.Context, t tenancy.Tenant, since time.Time) (identity.Facts, error) {
 	return read(ctx, f, t, func(tx tenancy.Read) (identity.Facts, error) {
-		return identity.ReadFacts(ctx, tx, i18n.Day(f.Now()), f.Now().AddDate(0, 0, -days))
+		return identity.ReadFacts(ctx, tx, i18n.Day(f.Now()), since)
 	})
 }
 
-// provider asks each of the tenant's providers for its discovery document.
-func (f *Facts) provider(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
-	facts, err := f.people(ctx, t, signInDays)
+// provider asks each of the tenant's providers for what a sign-in needs of it.
+func (f *Facts) provider(ctx context.Context, t tenancy.Tenant, _ joining.Status, _ *joining.State) (joining.Measurement, error) {
+	facts, err := f.people(ctx, t, f.Now())
 	if err != nil {
 		return joining.Measurement{}, err
 	}
 	next := "tenantctl tenant provider " + t.Slug + " --help"
 	if len(facts.Issuers) == 0 {
-		return measured(false, next, "noprovider"), nil
+		m := found("noprovider")
+		m.Next = next
+		return m, nil
 	}
 	var silent []string
 	for _, issuer := range facts.Issuers {
-		if err := f.discover(ctx, issuer); err != nil {
-			silent = append(silent, issuer)
+		if err := f.probe(ctx, issuer); err != nil {
+			silent, next = append(silent, issuer), err.Error()
 		}
 	}
 	return measured(len(silent) == 0, next, "provider", len(facts.Issuers)-len(silent), len(facts.Issuers), listed(silent)), nil
 }
 
-func (f *Facts) discover(ctx context.Context, issuer string) error {
+func (f *Facts) probe(ctx context.Context, issuer string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	rq, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration", nil)
-	if err != nil {
-		return err
-	}
-	client := f.HTTP
-	if client == nil {
-		client = http.DefaultClient
-	}
-	answer, err := client.Do(rq)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = answer.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
-	if err != nil {
-		return err
-	}
-	if answer.StatusCode != http.StatusOK || !strings.Contains(string(body), `"jwks_uri"`) {
-		return fmt.Errorf("status %d", answer.StatusCode)
-	}
-	return nil
+	return identity.Probe(ctx, f.HTTP, issuer)
 }
 
 func (f *Facts) signedIn(count func(identity.Facts) int, who string) joining.Measure {
-	return func(ctx context.Context, t tenancy.Tenant, r joining.Requirement, _ *joining.State) (joining.Measurement, error) {
-		facts, err := f.people(ctx, t, signInDays)
+	return func(ctx context.Context, t tenancy.Tenant, r joining.Status, _ *joining.State) (joining.Measurement, error) {
+		days := window(r, signInDays)
+		since := f.Now().AddDate(0, 0, -days)
+		if r.Since.After(since) { // what was before it was asked is no test of it
+			since = r.Since
+		}
+		facts, err := f.people(ctx, t, since)
 		if err != nil {
 			return joining.Measurement{}, err
 		}
 		n := count(facts)
-		if n == 0 { // nobody has tried: that is no fault, only not yet done
-			return found("no"+who, signInDays), nil
+		if float64(n) < r.Limit || n == 0 { // too few have tried: that is no fault, only not yet done
+			return found("no"+who, days), nil
 		}
-		return measured(float64(n) >= r.Limit, "", who, n, signInDays), nil
+		return measured(true, "", who+"in", days), nil
 	}
 }
 
@@ -205,7 +237,7 @@ func (f *Facts) org(ctx context.Context, t tenancy.Tenant) (org.Facts, error) {
 	return read(ctx, f, t, func(tx tenancy.Read) (org.Facts, error) { return org.ReadFacts(ctx, tx, i18n.Day(f.Now())) })
 }
 
-func (f *Facts) schools(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
+func (f *Facts) schools(ctx context.Context, t tenancy.Tenant, _ joining.Status, _ *joining.State) (joining.Measurement, error) {
 	o, err := f.org(ctx, t)
 	if err != nil || o.Schools == 0 {
 		return found("noschools"), err
@@ -213,7 +245,7 @@ func (f *Facts) schools(ctx context.Context, t tenancy.Tenant, _ joining.Require
 	return measured(o.Identified == o.Schools, "give each school its code or OID in orgs.csv (identifier)", "schools", o.Identified, o.Schools), nil
 }
 
-func (f *Facts) schoolYear(ctx context.Context, t tenancy.Tenant, r joining.Requirement, _ *joining.State) (joining.Measurement, error) {
+func (f *Facts) schoolYear(ctx context.Context, t tenancy.Tenant, r joining.Status, _ *joining.State) (joining.Measurement, error) {
 	o, err := f.org(ctx, t)
 	if err != nil || o.Schools == 0 {
 		return found("noterms"), err
@@ -221,7 +253,7 @@ func (f *Facts) schoolYear(ctx context.Context, t tenancy.Tenant, r joining.Requ
 	return measured(float64(o.Terms) >= r.Limit, "deliver academicSessions.csv with the present school year", "terms", o.Terms), nil
 }
 
-func (f *Facts) principals(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
+func (f *Facts) principals(ctx context.Context, t tenancy.Tenant, _ joining.Status, _ *joining.State) (joining.Measurement, error) {
 	o, err := f.org(ctx, t)
 	if err != nil || o.Schools == 0 {
 		return found("noschools"), err
@@ -230,19 +262,100 @@ func (f *Facts) principals(ctx context.Context, t tenancy.Tenant, _ joining.Requ
 		o.Schools-len(o.WithoutHead), o.Schools, listed(o.WithoutHead)), nil
 }
 
-func (f *Facts) roster(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
-	r, err := read(ctx, f, t, func(tx tenancy.Read) (roster.Facts, error) { return roster.ReadFacts(ctx, tx) })
+func (f *Facts) groups(ctx context.Context, t tenancy.Tenant, _ joining.Status, _ *joining.State) (joining.Measurement, error) {
+	o, err := f.org(ctx, t)
+	if err != nil || o.Schools == 0 {
+		return found("noschools"), err
+	}
+	return measured(len(o.WithoutAny) == 0, "deliver the groups in classes.csv", "groups",
+		o.Schools-len(o.WithoutAny), o.Schools, listed(o.WithoutAny)), nil
+}
+
+// waves compares the waves with the schools that there are: each must be in one, and
+// what is still to be opened must be there. A school that an open wave names may have
+// been closed since.
+func (f *Facts) waves(ctx context.Context, t tenancy.Tenant, _ joining.Status, s *joining.State) (joining.Measurement, error) {
+	refs, err := read(ctx, f, t, func(tx tenancy.Read) ([]org.SchoolRef, error) { return org.SchoolRefs(ctx, tx) })
+	switch {
+	case err != nil:
+		return joining.Measurement{}, err
+	case len(s.Waves) == 0:
+		return found("nowaves"), nil
+	case len(refs) == 0:
+		return found("noschools"), nil
+	}
+	named, coming := map[string]bool{}, map[string]bool{}
+	for _, w := range s.Waves {
+		for _, school := range w.Schools {
+			if named[school] = true; !slices.Contains(s.OpenWaves, w.Name) {
+				coming[school] = true
+			}
+		}
+	}
+	var outside []string
+	for _, ref := range refs {
+		if !named[ref.SourcedID] {
+			outside = append(outside, ref.Name)
+		}
+		delete(coming, ref.SourcedID)
+	}
+	next := "mend the waves in the manifest: settings.joining.waves; then: tenantctl join advance " + t.Slug
+	switch unknown := slices.Sorted(maps.Keys(coming)); {
+	case len(unknown) > 0:
+		return measured(false, next, "wavesunknown", len(unknown), listed(unknown)), nil
+	case len(outside) > 0:
+		m := found("wavesmissing", len(outside), len(refs), listed(outside))
+		m.Next = next
+		return m, nil
+	}
+	return measured(true, "", "waves", len(s.Waves), len(refs)), nil
+}
+
+func (f *Facts) rosterFacts(ctx context.Context, t tenancy.Tenant) (roster.Facts, error) {
+	return read(ctx, f, t, func(tx tenancy.Read) (roster.Facts, error) { return roster.ReadFacts(ctx, tx) })
+}
+
+func (f *Facts) references(ctx context.Context, t tenancy.Tenant, _ joining.Status, _ *joining.State) (joining.Measurement, error) {
+	r, err := f.rosterFacts(ctx, t)
+	if err != nil || !r.Applied {
+		return found("noroster"), err
+	}
+	return measured(r.Dangling == 0, "send the missing rows, or correct the references: tenantctl roster history "+t.Slug, "references", r.Dangling), nil
+}
+
+func (f *Facts) required(ctx context.Context, t tenancy.Tenant, r joining.Status, _ *joining.State) (joining.Measurement, error) {
+	x, err := f.rosterFacts(ctx, t)
+	if err != nil || !x.Applied {
+		return found("noroster"), err
+	}
+	most := int(r.Limit * float64(x.Rows))
+	return measured(x.Missing <= most, "deliver the missing values: tenantctl roster history "+t.Slug, "required", x.Missing, x.Rows, most), nil
+}
+
+func (f *Facts) thresholds(ctx context.Context, t tenancy.Tenant, _ joining.Status, _ *joining.State) (joining.Measurement, error) {
+	r, err := f.rosterFacts(ctx, t)
+	if err != nil || !r.Applied {
+		return found("noroster"), err
+	}
+	if r.Over == 0 {
+		return measured(true, "", "thresholds"), nil
+	}
+	return measured(r.Approved, "let another person approve the next import that is held", "thresholdsover", r.Over), nil
+}
+
+func (f *Facts) roster(ctx context.Context, t tenancy.Tenant, _ joining.Status, _ *joining.State) (joining.Measurement, error) {
+	r, err := f.rosterFacts(ctx, t)
 	if err != nil || !r.Applied {
 		m := found("noroster")
 		m.Next = "tenantctl roster import " + t.Slug + " FILE --initial"
 		return m, err
 	}
 	return measured(r.Errors == 0 && r.Held == 0, "tenantctl roster history "+t.Slug, "roster",
-		r.AppliedAt.In(i18n.Zone).Format("2006-01-02 15:04"), r.Errors, r.Held), nil
+		r.AppliedAt.Format(time.RFC3339), r.Errors, r.Held), nil
 }
 
-func (f *Facts) duplicates(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
-	r, err := read(ctx, f, t, func(tx tenancy.Read) (roster.Facts, error) { return roster.ReadFacts(ctx, tx) })
+func (f *Facts) duplicates(ctx context.Context, t tenancy.Tenant, _ joining.Status, _ *joining.State) (joining.Measurement, error) {
+	r, err := f.rosterFacts(ctx, t)
 	if err != nil || !r.Applied {
 		return found("noroster"), err
 	}
@@ -251,7 +364,7 @@ func (f *Facts) duplicates(ctx context.Context, t tenancy.Tenant, _ joining.Requ
 }
 
 // counts compares with what the municipality declared in its manifest.
-func (f *Facts) counts(ctx context.Context, t tenancy.Tenant, r joining.Requirement, _ *joining.State) (joining.Measurement, error) {
+func (f *Facts) counts(ctx context.Context, t tenancy.Tenant, r joining.Status, _ *joining.State) (joining.Measurement, error) {
 	d := t.Settings.Declared
 	o, err := f.org(ctx, t)
 	if err != nil {
@@ -260,7 +373,7 @@ func (f *Facts) counts(ctx context.Context, t tenancy.Tenant, r joining.Requirem
 	if o.Schools == 0 {
 		return found("noroster"), nil
 	}
-	p, err := f.people(ctx, t, signInDays)
+	p, err := f.people(ctx, t, f.Now())
 	if err != nil {
 		return joining.Measurement{}, err
 	}
@@ -276,26 +389,56 @@ func (f *Facts) counts(ctx context.Context, t tenancy.Tenant, r joining.Requirem
 		"counts", o.Schools, d.Schools, p.AllLearners, d.Learners), nil
 }
 
-func (f *Facts) success(ctx context.Context, t tenancy.Tenant, r joining.Requirement, s *joining.State) (joining.Measurement, error) {
-	p, err := f.people(ctx, t, pilotDays)
-	if err != nil || len(s.OpenWaves) == 0 || p.Entered+p.TurnedOut == 0 {
-		return found("nopilot"), err
-	}
-	rate := float64(p.Entered) / float64(p.Entered+p.TurnedOut)
-	return measured(rate >= r.Limit, "see why sign-ins are refused: the audit events of the tenant", "success",
-		percent(rate), p.Entered+p.TurnedOut, percent(r.Limit)), nil
+// pilot is what the pilot has shown: its sign-ins on the last of the school days that
+// it must take, and how many of them are over. It begins when the pilot schools open,
+// and anew when it is reopened.
+type pilot struct {
+	identity.Pilot
+	days, of int
 }
 
-func (f *Facts) reach(ctx context.Context, t tenancy.Tenant, r joining.Requirement, s *joining.State) (joining.Measurement, error) {
-	if err := f.DB.Refresh(ctx); err != nil { // a wave may have opened a moment ago
-		return joining.Measurement{}, err
+func (f *Facts) pilot(ctx context.Context, t tenancy.Tenant, r joining.Status, s *joining.State) (p pilot, open bool, err error) {
+	wave, since, open := s.Pilot()
+	if !open {
+		return p, false, nil
 	}
-	p, err := f.people(ctx, t, 365)
-	if err != nil || len(s.OpenWaves) == 0 || p.AllGuardians == 0 {
+	if r.Since.After(since) {
+		since = r.Since
+	}
+	today := i18n.Day(f.Now())
+	p, err = read(ctx, f, t, func(tx tenancy.Read) (pilot, error) {
+		days, err := org.SchoolDays(ctx, tx, i18n.Day(since), today)
+		if err != nil {
+			return pilot{}, err
+		}
+		of := window(r, pilotDays)
+		days = days[max(0, len(days)-of):]
+		x, err := identity.ReadPilot(ctx, tx, today, wave.Schools, since, days)
+		return pilot{x, len(days), of}, err
+	})
+	return p, true, err
+}
+
+func (f *Facts) success(ctx context.Context, t tenancy.Tenant, r joining.Status, s *joining.State) (joining.Measurement, error) {
+	p, open, err := f.pilot(ctx, t, r, s)
+	switch {
+	case err != nil || !open || p.days == p.of && p.Staff == 0:
+		return found("nopilot"), err
+	case p.days < p.of:
+		return found("pilotdays", p.days, p.of, p.Staff, p.Refused), nil
+	}
+	rate := float64(p.Staff) / float64(p.Staff+p.Refused)
+	return measured(rate >= r.Limit, "see why sign-ins are refused: the audit events of the tenant", "staffsuccess",
+		percent(rate), p.Staff, percent(r.Limit), p.of, p.Refused), nil
+}
+
+func (f *Facts) reach(ctx context.Context, t tenancy.Tenant, r joining.Status, s *joining.State) (joining.Measurement, error) {
+	p, open, err := f.pilot(ctx, t, r, s)
+	switch {
+	case err != nil || !open || p.AllGuardians == 0:
 		return found("noguardians"), err
-	}
-	if p.Guardians == 0 {
-		return found("noguardian", p.AllGuardians), nil
+	case p.days < p.of:
+		return found("reachdays", p.days, p.of, p.Guardians, p.AllGuardians), nil
 	}
 	rate := float64(p.Guardians) / float64(p.AllGuardians)
 	return measured(rate >= r.Limit, "write to the guardians who have not signed in", "reach",
@@ -304,30 +447,38 @@ func (f *Facts) reach(ctx context.Context, t tenancy.Tenant, r joining.Requireme
 
 func percent(share float64) string { return strconv.Itoa(int(math.Floor(100 * share))) }
 
-// drillDays is how old a restore drill may be.
-const drillDays = 90
-
-func (f *Facts) drill(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
+func (f *Facts) drill(ctx context.Context, t tenancy.Tenant, r joining.Status, _ *joining.State) (joining.Measurement, error) {
 	next := "tenantctl tenant drill " + t.Slug
 	d, ok, err := transfer.LastDrill(ctx, f.Operator, t.ID)
-	if err != nil || !ok || f.Now().Sub(d.At) > drillDays*24*time.Hour {
+	if err != nil || !ok || d.At.Before(f.Now().AddDate(0, 0, -window(r, drillDays))) {
 		m := found("nodrill")
 		m.Next = next
 		return m, err
 	}
-	return measured(d.OK, next, "drill", d.At.In(i18n.Zone).Format("2.1.2006"), d.Rows, strconv.FormatFloat(d.Seconds, 'f', 1, 64)), nil
+	return measured(d.OK, next, "drill", i18n.Day(d.At).Format(time.DateOnly), d.Rows, math.Ceil(d.Seconds)), nil
+}
+
+// drilled tells whether a tenant's last drill that was measured passed, and is no
+// older than the template allows. What somebody said or waived is no drill.
+func drilled(s *joining.State, today time.Time) bool {
+	i := slices.IndexFunc(s.Status, func(st joining.Status) bool { return st.Check == "restore-drill" })
+	if i < 0 || s.Status[i].Last == nil || !s.Status[i].Last.OK || len(s.Status[i].Last.Args) == 0 {
+		return false
+	}
+	day, ok := dayIn(s.Status[i].Last.Args[0])
+	return ok && !day.Before(today.AddDate(0, 0, -window(s.Status[i], drillDays)))
 }
 
 // isolation proves the whole installation once for all tenants of a run.
-func (f *Facts) isolation(ctx context.Context, t tenancy.Tenant, _ joining.Requirement, _ *joining.State) (joining.Measurement, error) {
+func (f *Facts) isolation(ctx context.Context, t tenancy.Tenant, _ joining.Status, _ *joining.State) (joining.Measurement, error) {
 	f.certificate.Do(func() {
 		c, err := f.Operator.VerifyIsolation(ctx, f.Version)
 		if f.broken = err; err == nil {
-			f.pairs, f.violations = c.Pairs, len(c.Violations)
+			f.violations = len(c.Violations)
 		}
 	})
 	if f.broken != nil {
 		return joining.Measurement{}, f.broken
 	}
-	return measured(f.violations == 0, "tenantctl verify isolation", "isolation", f.violations, f.pairs), nil
+	return measured(f.violations == 0, "tenantctl verify isolation", "isolation", f.violations), nil
 }

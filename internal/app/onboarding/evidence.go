@@ -1,6 +1,7 @@
 package onboarding
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -10,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -31,9 +33,45 @@ type Evidence struct {
 	Keyset func(tenancy.Tenant) (*keys.Keyset, error)
 }
 
-// evidenceTypes are the types that evidence may have; a signed container of Finnish
-// signature services is a zip.
-var evidenceTypes = []string{"application/pdf", "image/png", "image/jpeg", "application/zip"}
+// evidenceType is the type of a file that may be evidence: a PDF with at least a page,
+// a picture, or a signed container (ASiC), which is what signature services make.
+func evidenceType(b []byte) (kind string, ok bool) {
+	switch kind, _, _ = mime.ParseMediaType(http.DetectContentType(b)); kind {
+	case "image/png", "image/jpeg":
+		return kind, true
+	case "application/pdf":
+		tail := b[max(0, len(b)-1024):]
+		return kind, bytes.Contains(tail, []byte("startxref")) && bytes.Contains(tail, []byte("%%EOF")) && pageObject.Match(b)
+	case "application/zip":
+		return container(b)
+	}
+	return kind, false
+}
+
+// pageObject is a page of a PDF, or a stream that holds its objects, packed.
+var pageObject = regexp.MustCompile(`/Type\s*/(Page[^s]|ObjStm)`)
+
+// container tells whether a zip is a signed container: its first entry says so, and
+// there is a signature in it.
+func container(b []byte) (kind string, ok bool) {
+	const kindZip, most = "application/zip", 100
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil || len(z.File) == 0 || z.File[0].Name != "mimetype" {
+		return kindZip, false
+	}
+	f, err := z.File[0].Open()
+	if err != nil {
+		return kindZip, false
+	}
+	defer func() { _ = f.Close() }()
+	said, err := io.ReadAll(io.LimitReader(f, most))
+	if err != nil || !slices.Contains([]string{"application/vnd.etsi.asic-e+zip", "application/vnd.etsi.asic-s+zip"}, string(bytes.TrimSpace(said))) {
+		return kindZip, false
+	}
+	return string(bytes.TrimSpace(said)), slices.ContainsFunc(z.File, func(f *zip.File) bool {
+		return strings.HasPrefix(f.Name, "META-INF/") && strings.Contains(strings.ToLower(f.Name), "signature")
+	})
+}
 
 // Keep checks and stores a file. The same content kept twice is one object.
 func (e Evidence) Keep(ctx context.Context, t tenancy.Tenant, name string, r io.Reader) (*joining.Evidence, error) {
@@ -42,14 +80,14 @@ func (e Evidence) Keep(ctx context.Context, t tenancy.Tenant, name string, r io.
 		return nil, fmt.Errorf("read evidence: %w", err)
 	}
 	name = filepath.Base(strings.ReplaceAll(name, "\\", "/"))
-	kind, _, _ := mime.ParseMediaType(http.DetectContentType(b))
+	kind, fits := evidenceType(b)
 	switch {
 	case len(b) > MaxEvidence:
 		return nil, fault.New(fault.Invalid, "onboarding.toolarge", "%s is larger than %d MB; deliver a smaller file", name, MaxEvidence>>20)
 	case len(b) == 0:
 		return nil, fault.New(fault.Invalid, "onboarding.empty", "%s is empty", name)
-	case !slices.Contains(evidenceTypes, kind):
-		return nil, fault.New(fault.Invalid, "onboarding.type", "%s is %s; evidence is a PDF, a PNG or JPEG picture, or a signed container (asice, zip)", name, kind)
+	case !fits:
+		return nil, fault.New(fault.Invalid, "onboarding.type", "%s is no whole file of a type that is taken, but %s; evidence is a PDF, a PNG or JPEG picture, or a signed container (asice, asics)", name, kind)
 	}
 	ks, err := e.Keyset(t)
 	if err != nil {

@@ -48,11 +48,12 @@ func mailText(list []joining.Reminder, words func(i18n.Lang) mailWords) (subject
 		w := words(l)
 		var b strings.Builder
 		b.WriteString(w.lead + "\n")
-		for _, kind := range []struct{ of, title string }{{joining.Overdue, l.T("onboarding.mail.overdue")}, {joining.Soon, l.T("onboarding.mail.soon")}} {
+		for _, kind := range []struct{ of, title, item string }{{joining.Alarm, l.T("onboarding.mail.red"), "onboarding.mail.alarm"},
+			{joining.Overdue, l.T("onboarding.mail.overdue"), "onboarding.mail.item"}, {joining.Soon, l.T("onboarding.mail.soon"), "onboarding.mail.item"}} {
 			title := "\n" + kind.title + "\n"
 			for _, r := range list {
 				if r.Kind == kind.of {
-					b.WriteString(title + "- " + l.T("onboarding.mail.item", "What", w.item(r), "Date", l.Date(r.Due)) + "\n")
+					b.WriteString(title + "- " + l.T(kind.item, "What", w.item(r), "Date", l.Date(r.Day)) + "\n")
 					title = ""
 				}
 			}

@@ -20,6 +20,7 @@ import (
 	"digione/internal/app/objects"
 	"digione/internal/app/onboarding"
 	"digione/internal/app/people/peopletest"
+	"digione/internal/app/web/webtest"
 	"digione/internal/tenancy"
 	"digione/internal/tenancy/dbtest"
 	"digione/internal/tenancy/joining"
@@ -194,7 +195,7 @@ func (b *browser) post(path string, fields map[string]string, file []byte) (int,
 	return status, body
 }
 
-func pdf(mark string) []byte { return []byte("%PDF-1.4\n%" + mark + "\n%%EOF\n") }
+func pdf(mark string) []byte { return webtest.PDF(mark) }
 
 func TestMunicipalityHandsIn(t *testing.T) {
 	t.Parallel()
@@ -211,11 +212,16 @@ func TestMunicipalityHandsIn(t *testing.T) {
 		"what is measured":  {"/liittyminen/doctor", pdf("x"), http.StatusConflict},
 		"what there is not": {"/liittyminen/nonesuch", pdf("x"), http.StatusNotFound},
 		"what is Tiera's":   {"/liittyminen/waves", pdf("x"), http.StatusConflict},
+		"the system's":      {"/liittyminen/restore-drill", pdf("x"), http.StatusConflict},
+		"no page":           {"/liittyminen/agreement", []byte("%PDF-1.4\n%%EOF"), http.StatusUnprocessableEntity},
 		"too large":         {"/liittyminen/agreement", append(pdf("x"), make([]byte, onboarding.MaxEvidence)...), http.StatusUnprocessableEntity},
 	} {
 		if status, body := a.post(c.path, map[string]string{}, c.file); status != c.want {
 			t.Errorf("%s: %d, want %d: %.200s", name, status, c.want, body)
 		}
+	}
+	if _, body := a.post("/liittyminen/agreement", map[string]string{}, []byte("just words")); !strings.Contains(body, `id="f-agreement-virhe"`) || !strings.Contains(body, "Tiedoston on oltava") {
+		t.Errorf("a file of another type is not said with its form: %.300s", body)
 	}
 	strange := httptest.NewRequest(http.MethodPost, "/liittyminen/agreement", bytes.NewReader(make([]byte, 2<<20)))
 	strange.Host = a.host
@@ -307,42 +313,347 @@ func TestBoardOfMany(t *testing.T) {
 	}
 }
 
-// TestRatesOfThePilot: only guardians of learners in open schools are counted, and
-// neither who is turned away because their school is closed, nor who gives up.
-func TestRatesOfThePilot(t *testing.T) {
+// TestPilot: the pilot's rates are of its own schools' staff and guardians, on its
+// school days alone, and there must be ten of them.
+func TestPilot(t *testing.T) {
 	t.Parallel()
 	e := dbtest.New(t)
 	ctx := t.Context()
-	now := time.Now()
+	opened := time.Date(2026, 11, 26, 5, 0, 0, 0, time.UTC) // a Thursday
+	school := func(day int) time.Time { return time.Date(2026, 11, 26+day, 7, 0, 0, 0, time.UTC) }
 	peopletest.In(t, e.DB, dbtest.Alpha, "", func(s peopletest.Seed) {
-		for _, school := range []string{"open", "closed"} {
-			unit := s.School(school)
-			s.Exec(`update unit set sourced_id = $2 where id = $1`, unit, "org-"+school)
+		provider := peopletest.ID("idp")
+		s.Exec(`insert into identity_provider (id, name, issuer, client_id, secret_cipher, link_claim, link_to) values ($1, 'x', 'https://x.example', 'x', '', 'x', 'username')`, provider)
+		for _, name := range []string{"open", "closed"} {
+			unit := s.School(name)
+			s.Exec(`update unit set sourced_id = $2 where id = $1`, unit, "org-"+name)
+			s.Grant(s.Person("teacher-"+name, peopletest.Person{}), "teacher", unit)
 			for i := range 3 {
-				child, guardian := fmt.Sprintf("child-%s-%d", school, i), fmt.Sprintf("guardian-%s-%d", school, i)
+				child, guardian := fmt.Sprintf("child-%s-%d", name, i), fmt.Sprintf("guardian-%s-%d", name, i)
 				s.Grant(s.Person(child, peopletest.Person{Born: "2016-01-01"}), "student", unit)
 				s.Guardian(s.Person(guardian, peopletest.Person{}), peopletest.ID(child))
 			}
 		}
-		provider := peopletest.ID("idp")
-		s.Exec(`insert into identity_provider (id, name, issuer, client_id, secret_cipher, link_claim, link_to) values ($1, 'x', 'https://x.example', 'x', '', 'x', 'username')`, provider)
-		for _, who := range []string{"guardian-open-0", "guardian-open-1", "guardian-closed-0"} {
-			s.Exec(`insert into account (id, provider, subject, person, linked_by, linked_at, last_login_at) values ($1, $2, $3, $1, 'x', now(), now())`, peopletest.ID(who), provider, who)
+		for who, day := range map[string]int{"guardian-open-0": 1, "guardian-open-1": -1, "guardian-closed-0": 1} {
+			s.Exec(`insert into account (id, provider, subject, person, linked_by, linked_at, last_login_at) values ($1, $2, $3, $1, 'x', $4, $4)`, peopletest.ID(who), provider, who, school(day))
 		}
-		for i, reason := range []string{"notopen", "notopen", "cancelled", "nobody"} {
-			s.Exec(`insert into audit_event (id, at, actor_kind, action, reason) values ($1, now(), 'person', 'session.refused', $2)`, peopletest.ID(fmt.Sprint("event", i)), reason)
+		n := 0
+		said := func(day int, who, action, reason string) {
+			var actor any
+			if n++; who != "" {
+				actor = peopletest.ID(who)
+			}
+			s.Exec(`insert into audit_event (id, at, actor, actor_kind, action, reason) values ($1, $2, $3, 'person', $4, $5)`, peopletest.ID(fmt.Sprint("event", n)), school(day), actor, action, reason)
+		}
+		for _, day := range []int{-1, 0, 1, 2, 4, 5} { // before the pilot; on Thursday, Friday, Saturday, Monday, Tuesday
+			said(day, "teacher-open", identity.SignedIn, "")
+			said(day, "teacher-closed", identity.SignedIn, "")
+			said(day, "child-open-0", identity.SignedIn, "")
+		}
+		for _, reason := range []string{"notopen", "cancelled", "nobody"} {
+			said(1, "", "session.refused", reason)
 		}
 	})
-	e.Exec(t, `insert into control.tenant_opening (tenant, opening) values ('`+string(dbtest.Alpha)+`', '{"schools": ["org-open"]}')`)
-	if err := e.DB.Refresh(ctx); err != nil {
+	ts, err := joining.BuiltIn()
+	if err != nil {
 		t.Fatal(err)
 	}
-	var f identity.Facts
-	err := e.DB.Read(ctx, dbtest.Alpha, func(tx tenancy.Read) (err error) {
-		f, err = identity.ReadFacts(ctx, tx, now, now.AddDate(0, 0, -1))
-		return err
+	tpl, _ := ts.Get(joining.DefaultTemplate)
+	now := opened
+	f := &onboarding.Facts{DB: e.DB, Now: func() time.Time { return now }}
+	tn, err := e.Operator.Find(ctx, "alpha")
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := &joining.State{Waves: []joining.Wave{{Name: "pilot", Schools: []string{"org-open"}}}}
+	measure := func(id string, at, since time.Time) joining.Measurement {
+		t.Helper()
+		now = at
+		r, _, _ := tpl.Find(id)
+		m, err := f.Checks()[r.Check](ctx, tn, joining.Status{Requirement: r, Since: since}, state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	says := func(what string, m joining.Measurement, measurable, ok bool, words string) {
+		t.Helper()
+		if m.Measurable != measurable || m.OK != ok || m.Absent || !strings.Contains(m.Value, words) {
+			t.Errorf("%s: %+v, want %q", what, m, words)
+		}
+	}
+	var start time.Time
+	says("closed", measure("staff-success", school(20), start), false, false, "No sign-ins")
+	state.OpenedAt = map[string]time.Time{"pilot": opened}
+	says("the first day", measure("staff-success", school(0), start), false, false, "0 of 10 school days")
+	says("the sixth day", measure("staff-success", school(6), start), false, false, "4 of 10 school days of the pilot. Staff signed in 4 times. 1 sign-ins were refused")
+	says("after ten", measure("staff-success", school(14), start), true, false, "80 % of staff sign-ins succeeded (limit 95 %) in 10 school days: 4 succeeded, 1 were refused, whose is not known")
+	says("the last ten", measure("staff-success", school(18), start), true, true, "100 % of staff sign-ins")
+	says("guardians at first", measure("guardian-reach", school(6), start), false, false, "4 of 10 school days of the pilot. 1 of 3 guardians")
+	says("guardians after ten", measure("guardian-reach", school(14), start), true, false, "33 % of 3 guardians")
+	says("reopened", measure("staff-success", school(14), school(8)), false, false, "4 of 10 school days of the pilot. Staff signed in 0 times")
+	// The terms of the roster tell what a school day is.
+	peopletest.In(t, e.DB, dbtest.Alpha, "", func(s peopletest.Seed) {
+		for i, v := range []string{"[2026-08-10,2027-06-05)", "[2026-08-10,2026-12-01)"} {
+			kind := []string{"schoolYear", "term"}[i]
+			s.Exec(`insert into term (id, kind, title, validity, school_year, source, date_last_modified) values ($1, $2, $2, $3::daterange, 2027, 'test', now())`, peopletest.ID(kind), kind, v)
+		}
 	})
-	if err != nil || f.Guardians != 2 || f.AllGuardians != 3 || f.AllLearners != 6 || f.TurnedOut != 1 {
-		t.Errorf("%v: %+v", err, f)
+	says("in the holidays", measure("staff-success", school(14), start), false, false, "3 of 10 school days")
+}
+
+// TestWavesAgainstTheRoster: the schools of waves are compared with those there are.
+func TestWavesAgainstTheRoster(t *testing.T) {
+	t.Parallel()
+	e := dbtest.New(t)
+	tn, err := e.Operator.Find(t.Context(), "alpha")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &onboarding.Facts{DB: e.DB, Now: time.Now}
+	var open []string
+	measure := func(schools ...string) joining.Measurement {
+		t.Helper()
+		m, err := f.Checks()["waves"](t.Context(), tn, joining.Status{}, &joining.State{OpenWaves: open, Waves: []joining.Wave{{Name: "pilot", Schools: schools}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	if m := measure("a"); m.Measurable || m.Key != "noschools" {
+		t.Errorf("before the roster: %+v", m)
+	}
+	peopletest.In(t, e.DB, dbtest.Alpha, "", func(s peopletest.Seed) {
+		for _, name := range []string{"a", "b"} {
+			s.Exec(`update unit set sourced_id = $2 where id = $1`, s.School(name), name)
+		}
+	})
+	if m := measure("a", "ei-ole-koulua"); !m.Measurable || m.OK || !strings.Contains(m.Value, "1 schools that there are not: ei-ole-koulua") {
+		t.Errorf("a school that there is not: %+v", m)
+	}
+	if m := measure("a"); m.Measurable || m.OK || !strings.Contains(m.Value, "1 of 2 schools are in no wave: ") {
+		t.Errorf("a school in no wave: %+v", m)
+	}
+	if m := measure("a", "b"); !m.OK {
+		t.Errorf("all schools: %+v", m)
+	}
+	open = []string{"pilot"}
+	if m := measure("a", "b", "suljettu"); !m.OK {
+		t.Errorf("a school that closed after its wave had opened: %+v", m)
+	}
+}
+
+// desk signs an operator in who may change.
+func (w *world) desk(name string) *browser {
+	w.Helper()
+	_, err := w.env.Operator.PutAccount(w.Context(), tenancy.OperatorAccount{Issuer: w.issuer, Subject: name, Name: name, Email: name + "@example.fi", Role: tenancy.RoleOperator, AddedBy: "test"})
+	w.check(err)
+	return w.signIn("operator", name)
+}
+
+// TestDeskSteps does at the operators' desk what the command line does, each step in
+// the operator log; what is wrong comes back with its form.
+func TestDeskSteps(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	olli, anna := w.desk("olli"), w.desk("anna")
+	alpha, err := w.env.Operator.Find(ctx, "alpha")
+	w.check(err)
+	const page = "/t/alpha/liittyminen"
+	wrong := func(what, step string, fields map[string]string, status int, words ...string) {
+		t.Helper()
+		got, body := olli.post(page+"/"+step, fields, nil)
+		if got != status {
+			t.Errorf("%s: %d, want %d: %.300s", what, got, status, body)
+		}
+		for _, want := range words {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: the page lacks %q", what, want)
+			}
+		}
+	}
+	done := func(b *browser, step string, fields map[string]string, file []byte) {
+		t.Helper()
+		if status, body := b.post(page+"/"+step, fields, file); status != http.StatusSeeOther {
+			t.Fatalf("%s: %d %.2000s", step, status, body)
+		}
+	}
+	wrong("pause without a reason", "pause", map[string]string{"lomake": "p"}, http.StatusConflict, `id="p-why-virhe"`, "Kirjoita perustelu.")
+	wrong("attest for the municipality without a name", "attest", map[string]string{"lomake": "a", "requirement": "rulebook", "reason": "pidetään"}, http.StatusConflict, `id="a-name-virhe"`, `value="pidetään"`)
+	wrong("attest without a file", "attest", map[string]string{"lomake": "a", "requirement": "agreement", "nimi": "Maija Meri"}, http.StatusConflict, `id="a-file-virhe"`, `value="Maija Meri"`)
+	wrong("what is measured", "attest", map[string]string{"lomake": "a", "requirement": "doctor"}, http.StatusConflict, `id="a-what-virhe"`)
+	wrong("an unheard-of wave", "rollback", map[string]string{"lomake": "b", "requirement": "x", "reason": "y"}, http.StatusConflict)
+
+	done(olli, "attest", map[string]string{"requirement": "rulebook", "nimi": "Maija Meri"}, nil)
+	s, err := w.process.State(ctx, alpha)
+	w.check(err)
+	if s.Passed("rulebook") {
+		t.Error("what an operator wrote down needs nobody else")
+	}
+	wrong("approving one's own", "approve", map[string]string{"requirement": "rulebook"}, http.StatusConflict, "Toisen henkilön")
+	done(anna, "approve", map[string]string{"requirement": "rulebook"}, nil)
+	done(olli, "attest", map[string]string{"requirement": "agreement", "nimi": "Maija Meri"}, pdf("vanha"))
+	done(olli, "check", map[string]string{}, nil)
+	done(olli, "advance", map[string]string{}, nil)
+	done(olli, "pause", map[string]string{"reason": "kirjautuminen takkuaa"}, nil)
+	done(olli, "resume", map[string]string{}, nil)
+	done(olli, "reopen", map[string]string{"requirement": "agreed", "reason": "sopimus muuttui"}, nil)
+	done(olli, "move", map[string]string{"requirement": "joining/1"}, nil)
+	s, err = w.process.State(ctx, alpha)
+	w.check(err)
+	if s.Template.ID != "joining/1" || s.Passed("rulebook") || s.Status[0].Passed() {
+		t.Errorf("after all of it: %s, %s", s.Template.ID, s.Status[0].State)
+	}
+	at, err := w.process.Measured(ctx, alpha)
+	w.check(err)
+	if at["provider"].IsZero() || !at["doctor"].IsZero() {
+		t.Errorf("a served program measures what it can: %v", at)
+	}
+	for _, step := range []string{"attest", "approve", "check", "advance", "move"} {
+		var n int
+		w.check(w.env.Operator.Control().QueryRow(ctx, "select count(*) from control.operator_log where tenant = 'alpha' and command = $1 and phase = 'end' and outcome = 'done'", "join "+step).Scan(&n))
+		if n == 0 {
+			t.Errorf("the operator log does not tell of join %s", step)
+		}
+	}
+	// Who wrote it down stands on both hosts and in the report, and the file is still there.
+	admin := w.signIn("alpha", "admin")
+	events, err := w.process.Events(ctx, alpha)
+	w.check(err)
+	report, err := onboarding.Report(alpha, w.process.Templates, s, events, "fi", time.Now())
+	w.check(err)
+	_, own, _ := admin.get("/liittyminen")
+	_, theirs, _ := olli.get(page)
+	for where, body := range map[string]string{"the municipality's page": own, "the operators' page": theirs, "the report": string(report)} {
+		for _, want := range []string{"Maija Meri, kirjannut olli", "Avattu uudelleen: Sovittu", "anna", "Vahvistettu: Sääntökirja hyväksytty: 1.0"} {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s lacks %q", where, want)
+			}
+		}
+		for _, never := range []string{"municipality:", ": agreed"} {
+			if strings.Contains(body, never) {
+				t.Errorf("%s says %q", where, never)
+			}
+		}
+	}
+	_, hash, ok := strings.Cut(own, "/liittyminen/tiedosto/")
+	hash, _, _ = strings.Cut(hash, `"`)
+	if !ok {
+		t.Fatal("the file is not on the page after the reopening")
+	}
+	for b, path := range map[*browser]string{admin: "/liittyminen/tiedosto/", olli: page + "/tiedosto/"} {
+		if status, body, _ := b.get(path + hash); status != http.StatusOK || body != string(pdf("vanha")) {
+			t.Errorf("%s after reopening: %d", path, status)
+		}
+	}
+}
+
+// TestHistoryIsPaged: no event drops off a page.
+func TestHistoryIsPaged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	alpha, err := w.env.Operator.Find(t.Context(), "alpha")
+	w.check(err)
+	for i := range 60 {
+		_, err := w.process.Pause(t.Context(), alpha, paula, fmt.Sprintf("syy %d.", i))
+		w.check(err)
+		_, err = w.process.Resume(t.Context(), alpha, paula, "")
+		w.check(err)
+	}
+	for b, path := range map[*browser]string{w.signIn("alpha", "admin"): "/liittyminen", w.desk("olli"): "/t/alpha/liittyminen"} {
+		seen, pages := "", 0
+		for next := path; next != "" && pages < 10; pages++ {
+			_, body, _ := b.get(next)
+			seen += body
+			_, older, ok := strings.Cut(body, path+"?ennen=")
+			if next = ""; ok {
+				older, _, _ = strings.Cut(older, "#")
+				next = path + "?ennen=" + older
+			}
+		}
+		for _, want := range []string{"syy 0.", "syy 31.", "syy 59.", "Liittyminen alkoi"} {
+			if n := strings.Count(seen, want); n == 0 {
+				t.Errorf("%s: %q is on no page", path, want)
+			}
+		}
+		if pages != 3 {
+			t.Errorf("%s: %d pages", path, pages)
+		}
+	}
+}
+
+// TestRosterGates: references, required values and thresholds have gates of their own.
+func TestRosterGates(t *testing.T) {
+	t.Parallel()
+	e := dbtest.New(t)
+	tn, err := e.Operator.Find(t.Context(), "alpha")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &onboarding.Facts{DB: e.DB, Now: time.Now}
+	measure := func(check string, limit float64, measurable, ok bool, words string) {
+		t.Helper()
+		m, err := f.Checks()[check](t.Context(), tn, joining.Status{Requirement: joining.Requirement{Limit: limit}}, &joining.State{})
+		if err != nil || m.Measurable != measurable || m.OK != ok || m.Absent || !strings.Contains(m.Value, words) {
+			t.Errorf("%s: %v, %+v; want %q", check, err, m, words)
+		}
+	}
+	n := 0
+	plan := func(state, holds, totals, approvedBy string) {
+		t.Helper()
+		peopletest.In(t, e.DB, dbtest.Alpha, "", func(s peopletest.Seed) {
+			n++
+			s.Exec(`insert into roster_import (id, seq, state, kind, source_name, source_hash, object_key, version, options, base_seq, state_hash, change_hash, counts, holds, conflicts, findings, totals,
+			                                   planned_by, planned_at, approved_by, applied_at)
+			        values ($1, case when $2 = 'applied' then $3::int end, $2, 'package', 'x', '', 'x', '1.2', '{}', 0, '', '', '{"users": {"insert": 3000, "update": 500, "remove": 7, "reactivate": 0, "unchanged": 500}}', $4, '[]', '[]', $5,
+			                'olli', now() + $3::int * interval '1 minute', $6, case when $2 = 'applied' then now() end)`, fmt.Sprint("imp_", n), state, n, holds, totals, approvedBy)
+		})
+	}
+	for _, check := range []string{"references", "required-fields", "thresholds"} {
+		measure(check, 0.001, false, false, "No roster yet")
+	}
+	measure("groups", 0, false, false, "No schools yet")
+	plan("applied", `[{"rule": "initial"}]`, `[]`, "")
+	measure("references", 0, true, true, "0")
+	measure("required-fields", 0.001, true, true, "0 required values missing in 4000 rows (at most 4)")
+	measure("thresholds", 0, true, true, "under the thresholds")
+	plan("planned", `[]`, `[{"code": "E402", "severity": "error", "count": 2}, {"code": "W403", "severity": "warning", "count": 1}, {"code": "E301", "severity": "error", "count": 4}]`, "")
+	measure("references", 0, true, false, "3")
+	measure("required-fields", 0.001, true, true, "4 required values missing in 4000 rows (at most 4)")
+	measure("required-fields", 0.0009, true, false, "(at most 3)")
+	plan("applied", `[{"rule": "removals"}, {"rule": "blackout"}]`, `[]`, "olli")
+	measure("thresholds", 0, true, false, "Thresholds passed: 1")
+	plan("applied", `[{"rule": "removals"}, {"rule": "updates"}]`, `[]`, "paula")
+	measure("thresholds", 0, true, true, "Thresholds passed: 2")
+	measure("references", 0, true, true, "0")
+	peopletest.In(t, e.DB, dbtest.Alpha, "", func(s peopletest.Seed) {
+		s.Group("7B", "homeroom", s.School("Kilteri"))
+		s.School("Jokela")
+	})
+	measure("groups", 0, true, false, "1 of 2 schools have groups: Jokela")
+}
+
+// TestBoardOrder: overdue comes first, then what is red, then by date; red is shown in
+// whatever stage it is, and on a live municipality.
+func TestBoardOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	beta, err := w.env.Operator.Find(ctx, "beta")
+	w.check(err)
+	w.process.Checks["isolation"] = func(context.Context, tenancy.Tenant, joining.Status, *joining.State) (joining.Measurement, error) {
+		return joining.Measurement{Measurable: true, Value: "1 violation"}, nil
+	}
+	_, err = w.process.Check(ctx, beta, "live")
+	w.check(err)
+	desk := w.desk("olli")
+	_, board, _ := desk.get("/liittyjat")
+	first, second := strings.Index(board, `href="/t/beta/liittyminen"`), strings.Index(board, `href="/t/alpha/liittyminen"`)
+	if first < 0 || second < first || !strings.Contains(board, "Ei täyty: 1") || !strings.Contains(board, "Pysähtynyt") {
+		t.Errorf("the red one stands at %d, the other at %d: %s", first, second, board)
+	}
+	if _, own, _ := w.signIn("beta", "admin").get("/liittyminen"); !strings.Contains(own, "Ei täyty: 1") || !strings.Contains(own, "Pysähtynyt") {
+		t.Error("the municipality's page does not show what is red")
 	}
 }

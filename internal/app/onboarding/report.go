@@ -20,8 +20,9 @@ var reportPage = template.Must(template.New("report").Parse(reportHTML))
 type reportView struct {
 	Lang, Title, Tenant, Code, Template, Stage, State, Made string
 	L                                                       func(string) string
+	Clock                                                   func(time.Time) string
 	Stages                                                  []reportStage
-	Events                                                  []reportEvent
+	Events                                                  []Line
 }
 
 type reportStage struct {
@@ -31,17 +32,15 @@ type reportStage struct {
 
 type reportRow struct{ Name, State, When, By, Found string }
 
-type reportEvent struct{ At, Who, What, Why, File, Hash string }
-
 // Report is the whole history as one printable page that needs nothing else.
-func Report(t tenancy.Tenant, s *joining.State, events []joining.Event, lang string, now time.Time) ([]byte, error) {
+func Report(t tenancy.Tenant, ts joining.Templates, s *joining.State, events []joining.Event, lang string, now time.Time) ([]byte, error) {
 	l, ok := i18n.Parse(lang)
 	if !ok {
 		return nil, fmt.Errorf("--lang %s: use fi, sv or en", lang)
 	}
-	clock := func(at time.Time) string { return at.In(i18n.Zone).Format("2.1.2006 15.04") }
+	w := viewer{l: l, known: ts}
 	v := reportView{Lang: string(l), Title: s.Template.Names.In(lang), Tenant: t.Name(lang), Code: t.MunicipalityCode, Template: s.Template.ID,
-		State: l.T("onboarding.state." + s.State), Made: clock(now), L: func(k string) string { return l.T(k) }}
+		State: l.T("onboarding.state." + s.State), Made: l.DateTime(now), L: func(k string) string { return l.T(k) }, Clock: l.DateTime}
 	for _, stage := range s.Template.Stages {
 		if stage.ID == s.Stage {
 			v.Stage = stage.Names.In(lang)
@@ -52,15 +51,7 @@ func Report(t tenancy.Tenant, s *joining.State, events []joining.Event, lang str
 				continue
 			}
 			row := reportRow{Name: st.Names.In(lang), State: l.T("onboarding.status." + st.State), Found: st.Reason}
-			if !st.At.IsZero() {
-				row.When = clock(st.At)
-			}
-			for i, by := range st.By {
-				if i > 0 {
-					row.By += ", "
-				}
-				row.By += by
-			}
+			row.When, row.By = l.DateTime(st.At), w.signers(&st)
 			if st.Last != nil {
 				row.Found = say(l, *st.Last)
 			}
@@ -69,33 +60,11 @@ func Report(t tenancy.Tenant, s *joining.State, events []joining.Event, lang str
 		v.Stages = append(v.Stages, rs)
 	}
 	for _, e := range events {
-		v.Events = append(v.Events, reportLine(e, s.Template, l, clock))
+		v.Events = append(v.Events, w.line(s, e))
 	}
 	var b bytes.Buffer
 	if err := reportPage.Execute(&b, v); err != nil {
 		return nil, fmt.Errorf("write report: %w", err)
 	}
 	return b.Bytes(), nil
-}
-
-func reportLine(e joining.Event, tpl joining.Template, l i18n.Lang, clock func(time.Time) string) reportEvent {
-	row := reportEvent{At: clock(e.At), Who: e.Actor, What: l.T("onboarding.event." + string(e.Kind)), Why: e.Reason}
-	if e.Name != "" {
-		row.Who = e.Name + " (" + e.Actor + ")"
-	}
-	if r, _, ok := tpl.Find(e.Requirement); ok {
-		row.What += ": " + r.Names.In(string(l))
-	}
-	for _, more := range []string{e.Stage, e.Wave, e.Template} {
-		if more != "" {
-			row.What += " " + more
-		}
-	}
-	if e.Measurement != nil {
-		row.Why = say(l, *e.Measurement)
-	}
-	if e.Evidence != nil {
-		row.File, row.Hash = e.Evidence.Name, e.Evidence.SHA256
-	}
-	return row
 }

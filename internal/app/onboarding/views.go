@@ -1,6 +1,9 @@
 package onboarding
 
 import (
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -10,8 +13,10 @@ import (
 
 // viewer puts the process into words of a language, on a day.
 type viewer struct {
-	l     i18n.Lang
-	today time.Time
+	l        i18n.Lang
+	today    time.Time
+	known    joining.Templates // names of what other versions ask stand in histories
+	measured map[string]time.Time
 }
 
 // Tag is a word in a colour.
@@ -21,7 +26,7 @@ type Tag struct{ Text, Color string }
 type Row struct {
 	ID, Name, Help, Owner, Found, Reason string
 	State                                Tag
-	Due, At                              time.Time
+	Due, At, Measured                    time.Time
 	Late, Passed, Mine                   bool
 	NeedsFile, MayFile, NeedsReason      bool // what its form asks for
 	MayAttest                            bool // there is a form
@@ -50,8 +55,8 @@ type WaveView struct {
 
 // Line is an event.
 type Line struct {
-	At                   time.Time
-	Who, What, Why, File string
+	At                         time.Time
+	Who, What, Why, File, Hash string
 }
 
 var (
@@ -65,31 +70,47 @@ func (v viewer) state(s *joining.State) Tag {
 
 func (v viewer) row(st *joining.Status) Row {
 	lang := string(v.l)
-	r := Row{ID: st.ID, Name: st.Names.In(lang), Help: st.Help.In(lang), Owner: v.l.T("onboarding.owner." + st.Waits()), Reason: st.Reason,
+	r := Row{Measured: v.measured[st.ID], ID: st.ID, Name: st.Names.In(lang), Help: st.Help.In(lang), Owner: v.l.T("onboarding.owner." + st.Waits()), Reason: st.Reason,
 		State: Tag{v.l.T("onboarding.status." + st.State), statusColors[st.State]}, Due: st.Due, At: st.At, Passed: st.Passed(),
-		Late: v.late(st), By: strings.Join(names(st.By), ", "), Files: st.Files, day: st.Due.Format(time.DateOnly),
+		Late: v.late(st), By: v.signers(st), Files: st.Files, day: st.Due.Format(time.DateOnly),
 		Mine: st.Waits() == joining.Municipality, Second: st.State == joining.Second}
 	if st.Last != nil {
 		r.Found = say(v.l, *st.Last)
 	}
-	silent := st.Last == nil || !st.Last.Measurable
-	r.MayAttest = r.Mine && !r.Passed && (st.Kind == joining.Attestation || (st.Kind == joining.Check && st.Attestable && silent))
+	r.MayAttest = r.Mine && attestable(st)
 	r.NeedsReason = st.Kind == joining.Check
 	r.NeedsFile = st.Evidence || st.Kind == joining.Check
 	r.MayFile = !r.Second
 	return r
 }
 
-// names leaves out for which side a person spoke: the row says it.
-func names(by []string) []string {
-	out := make([]string, len(by))
-	for i, b := range by {
-		_, name, ok := strings.Cut(b, ":")
-		if out[i] = b; ok {
-			out[i] = name
-		}
+// attestable tells whether somebody may say that a requirement is met.
+func attestable(st *joining.Status) bool {
+	absent := st.Last != nil && st.Last.Absent
+	return !st.Passed() && (st.Kind == joining.Attestation || st.Kind == joining.Check && st.Attestable && absent)
+}
+
+// signers are who said that a requirement is met, or approved it.
+func (v viewer) signers(st *joining.Status) string {
+	var out []string
+	for _, e := range st.Signed {
+		out = append(out, v.who(e))
 	}
-	return out
+	return strings.Join(out, ", ")
+}
+
+// who tells who answers for an event: the person whose word it is, and the operator
+// who wrote it down where that is another.
+func (v viewer) who(e joining.Event) string {
+	switch {
+	case e.Side == joining.System:
+		return v.l.T("onboarding.owner.system")
+	case e.Name == "":
+		return e.Actor
+	case strings.HasPrefix(e.Actor, ownAccount): // signed in themselves
+		return e.Name
+	}
+	return v.l.T("onboarding.entered", "Name", e.Name, "Account", e.Actor)
 }
 
 // late tells whether the day of what is still open has passed.
@@ -97,17 +118,13 @@ func (v viewer) late(st *joining.Status) bool { return !st.Passed() && st.Due.Be
 
 // stage is the name of the stage that a municipality is in.
 func (v viewer) stage(s *joining.State) string {
-	for _, stage := range s.Template.Stages {
-		if stage.ID == s.Stage {
-			return stage.Names.In(string(v.l))
-		}
-	}
-	return s.Stage
+	return v.stageName(s.Template, s.Stage)
 }
 
 func (v viewer) stages(s *joining.State) (out []StageView) {
 	for _, stage := range s.Template.Stages {
-		sv := StageView{Name: stage.Names.In(string(v.l)), Here: stage.ID == s.Stage && s.State != joining.Live, Done: s.StageDone(stage.ID)}
+		sv := StageView{Name: stage.Names.In(string(v.l)), Done: s.StageDone(stage.ID)}
+		sv.Here = !sv.Done && (stage.ID == s.Stage || s.Lives())
 		for i := range s.Status {
 			st := &s.Status[i]
 			if st.Stage != stage.ID {
@@ -139,29 +156,75 @@ func (v viewer) waves(s *joining.State) (out []WaveView) {
 	return out
 }
 
-// history is the log, newest first, without the measurements that only repeat.
-func (v viewer) history(s *joining.State, events []joining.Event) (out []Line) {
-	for i := len(events) - 1; i >= 0 && len(out) < 100; i-- {
-		e := events[i]
-		line := Line{At: e.At, Who: e.Actor, What: v.l.T("onboarding.event." + string(e.Kind)), Why: e.Reason}
-		if e.Name != "" {
-			line.Who = e.Name
+// perPage is how many lines of the history a page shows.
+const perPage = 50
+
+// History is a part of the log, newest first.
+type History struct {
+	Lines         []Line
+	Count         int // of all
+	Older, Newest string
+}
+
+// history is the log at an address, from before an event on, or from the newest.
+func (v viewer) history(s *joining.State, events []joining.Event, at string, before int64) History {
+	h := History{Count: len(events)}
+	if before > 0 {
+		h.Newest = at + "#historia"
+		events = slices.DeleteFunc(slices.Clone(events), func(e joining.Event) bool { return e.ID >= before })
+	}
+	if n := len(events) - perPage; n > 0 {
+		events = events[n:]
+		h.Older = at + "?" + olderThan + "=" + strconv.FormatInt(events[0].ID, 10) + "#historia"
+	}
+	for i := len(events) - 1; i >= 0; i-- {
+		h.Lines = append(h.Lines, v.line(s, events[i]))
+	}
+	return h
+}
+
+func (v viewer) line(s *joining.State, e joining.Event) Line {
+	line := Line{At: e.At, Who: v.who(e), What: v.l.T("onboarding.event." + string(e.Kind)), Why: e.Reason}
+	for _, more := range []string{v.requirement(s.Template, e.Requirement), v.stageName(s.Template, e.Stage), e.Wave, e.Template} {
+		if more != "" {
+			line.What += ": " + more
 		}
-		if r, _, ok := s.Template.Find(e.Requirement); ok {
-			line.What += ": " + r.Names.In(string(v.l))
+	}
+	if !strings.Contains(line.What, e.Version) { // the template's name of it may have it
+		line.What += ": " + e.Version
+	}
+	if e.Measurement != nil {
+		line.Why = say(v.l, *e.Measurement)
+	}
+	if e.Evidence != nil {
+		line.File, line.Hash = e.Evidence.Name, e.Evidence.SHA256
+	}
+	return line
+}
+
+// requirement is the name of what a version asks, or another version did.
+func (v viewer) requirement(now joining.Template, id string) string {
+	for _, tpl := range v.versions(now) {
+		if r, _, ok := tpl.Find(id); ok {
+			return r.Names.In(string(v.l))
 		}
-		for _, more := range []string{e.Stage, e.Wave} {
-			if more != "" {
-				line.What += " " + more
-			}
+	}
+	return id
+}
+
+func (v viewer) stageName(now joining.Template, id string) string {
+	for _, tpl := range v.versions(now) {
+		if i := tpl.StageAt(id); i >= 0 {
+			return tpl.Stages[i].Names.In(string(v.l))
 		}
-		if e.Measurement != nil {
-			line.Why = say(v.l, *e.Measurement)
-		}
-		if e.Evidence != nil {
-			line.File = e.Evidence.Name
-		}
-		out = append(out, line)
+	}
+	return id
+}
+
+func (v viewer) versions(now joining.Template) []joining.Template {
+	out := []joining.Template{now}
+	for _, id := range slices.Sorted(maps.Keys(v.known)) {
+		out = append(out, v.known[id])
 	}
 	return out
 }

@@ -107,7 +107,11 @@ type Changer func(c *fiber.Ctx, rq *web.Request) (to string, err error)
 
 // Change registers a change, for operators who are no viewers. Its begin stands in
 // the operator log under name before it is made, its end and outcome after.
-func (s *Site) Change(path, name string, h Changer) {
+func (s *Site) Change(path, name string, h Changer) { s.Form(path, name, h, nil) }
+
+// Form registers a change whose mistakes are said with its form: again prepares the
+// page that has it, with what is wrong.
+func (s *Site) Form(path, name string, h Changer, again func(c *fiber.Ctx, rq *web.Request, wrong error) (View, error)) {
 	s.Router.Post(path, authz.FleetChange, func(c *fiber.Ctx, rq *web.Request) error {
 		t, err := s.slug(c)
 		if err != nil {
@@ -131,12 +135,23 @@ func (s *Site) Change(path, name string, h Changer) {
 		// The end is noted even when the request's time is up.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(rq.Ctx), 5*time.Second)
 		defer cancel()
-		if err := errors.Join(err, d.Note(ctx, e)); err != nil {
+		noted := d.Note(ctx, e)
+		if status := mendable[fault.KindOf(err)]; again != nil && err != nil && noted == nil && status != 0 {
+			v, err := again(c, rq, err)
+			if err != nil {
+				return err
+			}
+			return rq.RenderStatus(status, v.Template, v.Page)
+		}
+		if err := errors.Join(err, noted); err != nil {
 			return err
 		}
 		return c.Redirect(web.LocalPath(to), fiber.StatusSeeOther)
 	})
 }
+
+// mendable are the mistakes that a form comes back with.
+var mendable = map[fault.Kind]int{fault.Invalid: fiber.StatusUnprocessableEntity, fault.Conflict: fiber.StatusConflict}
 
 func outcomeOf(err error) tenancy.Outcome {
 	if fault.KindOf(err) == fault.Forbidden {

@@ -12,6 +12,7 @@ import (
 const (
 	Soon    = "soon"    // due within a week
 	Overdue = "overdue" // the day has passed
+	Alarm   = "red"     // of a tenant that is live: measured and no longer good enough
 )
 
 const notice = 7 // days
@@ -19,23 +20,28 @@ const notice = 7 // days
 // Reminder is a requirement of a tenant to write about.
 type Reminder struct {
 	Tenant tenancy.Tenant
-	Kind   string // Soon or Overdue
+	Kind   string // Soon, Overdue or Alarm
+	Day    time.Time
 	Status
 }
 
 // Reminders are what waits for a side and is due soon or overdue, the soonest
-// first; of a tenant that is live there are none.
+// first. Of a tenant that is live what turned red is an alarm, whenever it was due;
+// Tiera hears of the system's as well.
 func (s *State) Reminders(t tenancy.Tenant, side string, today time.Time) (out []Reminder) {
-	if s.State == Live {
-		return nil
-	}
 	for _, st := range s.Due() {
+		whose := st.Waits()
 		switch {
-		case st.Waits() != side || st.Due.After(today.AddDate(0, 0, notice)):
+		case s.Lives() && st.State == Red:
+			if whose == side || whose == System && side == Tiera {
+				y, m, d := st.RedAt.In(helsinki).Date()
+				out = append(out, Reminder{t, Alarm, time.Date(y, m, d, 0, 0, 0, 0, time.UTC), *st})
+			}
+		case whose != side || st.Due.After(today.AddDate(0, 0, notice)):
 		case st.Due.Before(today):
-			out = append(out, Reminder{t, Overdue, *st})
+			out = append(out, Reminder{t, Overdue, st.Due, *st})
 		default:
-			out = append(out, Reminder{t, Soon, *st})
+			out = append(out, Reminder{t, Soon, st.Due, *st})
 		}
 	}
 	return out
@@ -70,7 +76,7 @@ func Remind(ctx context.Context, db DB, list []Reminder, now time.Time, send fun
 	var dues []time.Time
 	for _, r := range list {
 		tenants, requirements = append(tenants, string(r.Tenant.ID)), append(requirements, r.ID)
-		dues, kinds = append(dues, r.Due), append(kinds, r.Kind)
+		dues, kinds = append(dues, r.Day), append(kinds, r.Kind)
 	}
 	rows, err := tx.Query(ctx, sqlNoteReminders, tenants, requirements, dues, kinds, now)
 	if err != nil {

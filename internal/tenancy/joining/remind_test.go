@@ -45,9 +45,17 @@ func TestReminders(t *testing.T) {
 		t.Errorf("of Tiera: %s", got)
 	}
 	live := *s
-	live.State = joining.Live
-	if got := said(live.Reminders(a, joining.Municipality, day(400))); got != "" {
+	live.State, live.LiveAt = joining.Live, w.now
+	for _, st := range live.Due() {
+		if st.ID == "isolation" || st.ID == "doctor" {
+			st.State, st.RedAt = joining.Red, w.now
+		}
+	}
+	if got := said(live.Reminders(a, joining.Municipality, day(1))); got != "" {
 		t.Errorf("of one that is live: %s", got)
+	}
+	if got := said(live.Reminders(a, joining.Tiera, day(1))); got != "doctor red, isolation red" {
+		t.Errorf("alarms of one that is live: %s", got)
 	}
 
 	var mu sync.Mutex

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,14 +15,17 @@ import (
 
 // Measure runs one check on a tenant. An error is a fault of the measuring; what
 // is wrong with the tenant is in the Measurement.
-type Measure func(ctx context.Context, t tenancy.Tenant, r Requirement, s *State) (Measurement, error)
+type Measure func(ctx context.Context, t tenancy.Tenant, r Status, s *State) (Measurement, error)
 
 // Service runs the process.
 type Service struct {
 	Log       Log
 	Templates Templates
 	Checks    map[string]Measure
-	Now       func() time.Time
+	// Partly says that Checks holds only some of what templates name, as in a served
+	// program: the others are left as they are.
+	Partly bool
+	Now    func() time.Time
 
 	seen cache
 }
@@ -35,11 +39,32 @@ type cache struct {
 }
 
 // Actor is who acts: the account, the side it acts for, and the person whose word
-// it is where that is another, as on a paper that an operator hands in.
-type Actor struct{ Account, Side, Name string }
+// it is where that is another, as on a paper that an operator hands in. Self says
+// that a municipality's person is signed in themselves: without it the account is an
+// operator's, who writes down what the municipality said.
+type Actor struct {
+	Account, Side, Name string
+	Self                bool
+}
 
 func (a Actor) event(k Kind, at time.Time) Event {
-	return Event{Kind: k, At: at, Actor: a.Account, Side: a.Side, Name: a.Name}
+	e := Event{Kind: k, At: at, Actor: a.Account, Side: a.Side, Name: a.Name}
+	if a.Side == Municipality && !a.Self {
+		e.Entered = Tiera
+	}
+	return e
+}
+
+// speaks tells whether who acts for a side may say that a requirement of an owner is
+// met: nobody for another side, and Tiera for its own system.
+func speaks(side, owner string) bool { return side == owner || side == Tiera && owner == System }
+
+// leads is the error for who is not of the side that leads the process.
+func (a Actor) leads(what string) error {
+	if a.Side == Municipality {
+		return refused("only Tiera %s", what)
+	}
+	return nil
 }
 
 // The ways in which a step is refused.
@@ -48,6 +73,24 @@ var (
 	ErrRefused    = errors.New("not allowed")
 	ErrInvalid    = errors.New("not possible")
 )
+
+// because is a refusal that a page says in words of its own.
+type because struct {
+	error
+	code string
+}
+
+func (b because) Unwrap() error { return b.error }
+
+// Why is what a refusal is about: reason, file, signer, self, measured or done; ""
+// where nothing of these.
+func Why(err error) string {
+	b := because{}
+	if errors.As(err, &b) {
+		return b.code
+	}
+	return ""
+}
 
 func refused(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
@@ -68,15 +111,19 @@ func (s *Service) decide(ctx context.Context, t tenancy.Tenant, f func(*State) (
 
 // Start begins a tenant's joining. Starting twice with the same words changes nothing.
 func (s *Service) Start(ctx context.Context, t tenancy.Tenant, by Actor, template, cohort string) (*State, error) {
-	if template == "" {
+	named := template != ""
+	if !named {
 		template = DefaultTemplate
+	}
+	if err := by.leads("begins a joining"); err != nil {
+		return nil, err
 	}
 	if _, err := s.Templates.Get(template); err != nil {
 		return nil, invalid("%v", err)
 	}
 	return s.Log.decide(ctx, s.Templates, t.ID, func(st *State) ([]Event, error) {
 		if st != nil {
-			if st.Template.ID == template && (cohort == "" || st.Cohort == cohort) {
+			if (!named || st.Template.ID == template) && (cohort == "" || st.Cohort == cohort) {
 				return nil, nil
 			}
 			return nil, invalid("%s has started already on %s, in wave %q; to change the template: tenantctl join move-template %s", t.Slug, st.Template.ID, st.Cohort, t.Slug)
@@ -168,26 +215,32 @@ func attest(st *State, by Actor, id string, file *Evidence, reason string, at ti
 		return nil, err
 	}
 	switch {
-	case r.Kind == Waves, r.Kind == Check && !r.Attestable:
-		return nil, refused("%s is measured, nobody can attest it; see: join check, or waive it with a reason", id)
-	case r.Kind == Check && r.Last != nil && r.Last.Measurable && !r.Last.OK:
-		return nil, refused("%s was measured: %s; what is measured cannot be attested, waive it with a reason", id, r.Last.Value)
-	case r.Kind == Check && (reason == "" || file == nil):
-		return nil, refused("%s: to attest what could be measured, give evidence and a reason", id)
-	case r.Evidence && file == nil && len(r.Files) == 0:
-		return nil, refused("%s needs a file as evidence", id)
 	case r.Owner == Municipality && by.Side == Tiera:
-		return nil, refused("%s is the municipality's to say; name who signed there", id)
-	case r.Owner == Tiera && by.Side != Tiera:
+		return nil, because{refused("%s is the municipality's to say; name who signed there", id), "signer"}
+	case !speaks(by.Side, r.Owner):
 		return nil, refused("%s is Tiera's to say", id)
+	case r.Kind == Waves, r.Kind == Check && !r.Attestable:
+		return nil, because{refused("%s is measured, nobody can attest it; see: join check, or waive it with a reason", id), "measured"}
+	case r.Kind == Check && r.Last == nil:
+		return nil, because{refused("%s was not measured yet; run: tenantctl join check", id), "measured"}
+	case r.Kind == Check && r.Last.Measurable && !r.Last.OK:
+		return nil, because{refused("%s was measured: %s; what is measured cannot be attested, waive it with a reason", id, r.Last.Value), "measured"}
+	case r.Kind == Check && !r.Last.Absent && !r.Last.OK:
+		return nil, because{refused("%s is not done yet: %s; what will be measured cannot be attested", id, r.Last.Value), "measured"}
+	case r.Kind == Check && reason == "":
+		return nil, because{refused("%s: to attest what could be measured, give a reason", id), "reason"}
+	case r.Kind == Check && file == nil:
+		return nil, because{refused("%s: to attest what could be measured, give evidence", id), "file"}
+	case r.Evidence && file == nil && len(r.Files) == 0:
+		return nil, because{refused("%s needs a file as evidence", id), "file"}
 	}
 	e := by.event(Attested, at)
-	e.Requirement, e.Reason, e.Evidence = id, reason, file
+	e.Requirement, e.Reason, e.Evidence, e.Version = id, reason, file, r.Version
 	if r.attested != nil && (r.Passed() || r.State == Second) && r.attested.person() == e.person() && sameFile(r.attested.Evidence, file) {
 		return nil, nil
 	}
 	if r.Passed() {
-		return nil, invalid("%s is done already; to change it, reopen it first", id)
+		return nil, because{invalid("%s is done already; to change it, reopen it first", id), "done"}
 	}
 	return &e, nil
 }
@@ -228,7 +281,7 @@ func (s *Service) Approve(ctx context.Context, t tenancy.Tenant, by Actor, requi
 				first = r.waived
 			}
 			if tenancy.SamePerson(first.Actor, e.Actor) || tenancy.SamePerson(first.person(), e.person()) {
-				return nil, refused("%s was attested by %s: another person must approve it", id, first.person())
+				return nil, because{refused("%s was attested by %s: another person must approve it", id, first.person()), "self"}
 			}
 			if r.Waits() != by.Side {
 				return nil, refused("%s waits for %s", id, r.Waits())
@@ -248,8 +301,8 @@ func (s *Service) Waive(ctx context.Context, t tenancy.Tenant, by Actor, require
 		case err != nil:
 			return nil, err
 		case reason == "":
-			return nil, refused("a waiver needs a reason")
-		case r.NoWaiver:
+			return nil, because{refused("a waiver needs a reason"), "reason"}
+		case r.NoWaiver, r.Kind == Waves: // who is live is wholly open: the waves cannot be left out
 			return nil, refused("%s is never waived", requirement)
 		case by.Side != Tiera:
 			return nil, refused("only Tiera waives")
@@ -267,8 +320,11 @@ func (s *Service) Waive(ctx context.Context, t tenancy.Tenant, by Actor, require
 // Reopen opens a stage or a requirement again, and what rests on it.
 func (s *Service) Reopen(ctx context.Context, t tenancy.Tenant, by Actor, what, reason string) (*State, error) {
 	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		if err := by.leads("reopens"); err != nil {
+			return nil, err
+		}
 		if reason == "" {
-			return nil, refused("reopening needs a reason")
+			return nil, because{refused("reopening needs a reason"), "reason"}
 		}
 		e := by.event(Reopened, s.Now())
 		e.Reason = reason
@@ -297,7 +353,10 @@ func (s *Service) MoveTemplate(ctx context.Context, t tenancy.Tenant, by Actor, 
 		return p, nil, invalid("%v", err)
 	}
 	st, err = s.decide(ctx, t, func(st *State) ([]Event, error) {
-		p = preview(st.Template, next)
+		if err := by.leads("moves to another version"); err != nil {
+			return nil, err
+		}
+		p = st.Preview(next)
 		if dry || st.Template.ID == to {
 			return nil, nil
 		}
@@ -308,13 +367,15 @@ func (s *Service) MoveTemplate(ctx context.Context, t tenancy.Tenant, by Actor, 
 	return p, st, err
 }
 
-func preview(from, to Template) Preview {
+// Preview is what moving to another version would change.
+func (s *State) Preview(to Template) Preview {
+	from := s.Template
 	p := Preview{Added: []string{}, Removed: []string{}, Changed: []string{}}
 	for _, stage := range to.Stages {
 		for _, r := range stage.Requirements {
 			old, at, ok := from.Find(r.ID)
 			switch {
-			case !ok || old.Kind != r.Kind:
+			case !ok || !old.sameAs(r):
 				p.Added = append(p.Added, r.ID)
 			case old != r || from.Stages[at].ID != stage.ID:
 				p.Changed = append(p.Changed, r.ID)
@@ -323,7 +384,7 @@ func preview(from, to Template) Preview {
 	}
 	for _, stage := range from.Stages {
 		for _, r := range stage.Requirements {
-			if n, _, ok := to.Find(r.ID); !ok || n.Kind != r.Kind {
+			if n, _, ok := to.Find(r.ID); !ok || !n.sameAs(r) {
 				p.Removed = append(p.Removed, r.ID)
 			}
 		}
@@ -331,11 +392,8 @@ func preview(from, to Template) Preview {
 	return p
 }
 
-// stale is how old a measurement may be before it is noted again though nothing
-// has changed.
-const stale = 24 * time.Hour
-
-// Check measures what a stage asks for, or all stages, and notes what changed.
+// Check measures what a stage asks for, or all stages, and notes what changed, and
+// beside the log when each was measured last.
 func (s *Service) Check(ctx context.Context, t tenancy.Tenant, stage string) (*State, error) {
 	st, err := s.State(ctx, t)
 	if err != nil {
@@ -346,24 +404,28 @@ func (s *Service) Check(ctx context.Context, t tenancy.Tenant, stage string) (*S
 	}
 	found := map[string]Measurement{}
 	for _, r := range st.Status {
-		if r.Kind != Check || (stage != "" && r.Stage != stage) {
+		check := r.measures()
+		if check == "" || (stage != "" && r.Stage != stage) || st.over(r) {
 			continue
 		}
-		measure, ok := s.Checks[r.Check]
-		if !ok {
-			return nil, fmt.Errorf("requirement %s asks for the check %q, which this program does not know", r.ID, r.Check)
+		measure, ok := s.Checks[check]
+		switch {
+		case !ok && s.Partly:
+			continue
+		case !ok:
+			return nil, fmt.Errorf("requirement %s asks for the check %q, which this program does not know", r.ID, check)
 		}
-		m, err := measure(ctx, t, r.Requirement, st)
+		m, err := measure(ctx, t, r, st)
 		if err != nil {
 			return nil, fmt.Errorf("measure %s of %s: %w", r.ID, t.Slug, err)
 		}
 		found[r.ID] = m
 	}
-	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+	st, err = s.decide(ctx, t, func(st *State) ([]Event, error) {
 		var out []Event
 		for _, r := range st.Status {
 			m, ok := found[r.ID]
-			if !ok || (r.Last != nil && same(*r.Last, m) && s.Now().Sub(r.At) < stale) {
+			if !ok || r.keeps(m) || (r.Last != nil && same(*r.Last, m)) {
 				continue
 			}
 			e := Actor{Account: "digione", Side: System}.event(Measured, s.Now())
@@ -372,8 +434,33 @@ func (s *Service) Check(ctx context.Context, t tenancy.Tenant, stage string) (*S
 		}
 		return out, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return st, s.Log.measured(ctx, t.ID, slices.Sorted(maps.Keys(found)), s.Now())
+}
+
+// measures is the check that a requirement is measured by, "" where none is.
+func (r Requirement) measures() string {
+	if r.Kind == Waves { // of old templates, too
+		return Waves
+	}
+	return r.Check
+}
+
+// over tells whether a gate that passed is not measured again: what is of the pilot,
+// of the waves or of the joining alone, once the tenant is live.
+func (s *State) over(r Status) bool {
+	pilot := s.Template.Stages[s.Template.StageAt(r.Stage)].Opens == OpensPilot
+	return s.Lives() && r.Passed() && (r.Once || pilot || r.Kind == Waves)
+}
+
+// Measured returns when each requirement of a tenant was measured last, also where
+// nothing had changed.
+func (s *Service) Measured(ctx context.Context, t tenancy.Tenant) (map[string]time.Time, error) {
+	return s.Log.measuredAt(ctx, t.ID)
 }
 
 func same(a, b Measurement) bool {
-	return a.OK == b.OK && a.Measurable == b.Measurable && a.Value == b.Value && a.Next == b.Next
+	return a.OK == b.OK && a.Measurable == b.Measurable && a.Absent == b.Absent && a.Value == b.Value && a.Next == b.Next
 }

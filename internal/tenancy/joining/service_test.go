@@ -38,7 +38,7 @@ func newWorld(t *testing.T) *world {
 	w.Service = &joining.Service{Log: joining.Postgres(w.Operator.Control()), Templates: ts, Checks: map[string]joining.Measure{}, Now: func() time.Time { return w.now }}
 	for _, stage := range ts[joining.DefaultTemplate].Stages {
 		for _, r := range stage.Requirements {
-			w.Checks[r.Check] = func(_ context.Context, _ tenancy.Tenant, r joining.Requirement, _ *joining.State) (joining.Measurement, error) {
+			w.Checks[r.Check] = func(_ context.Context, _ tenancy.Tenant, r joining.Status, _ *joining.State) (joining.Measurement, error) {
 				if m, ok := w.found[r.ID]; ok {
 					return m, nil
 				}
@@ -150,6 +150,17 @@ func TestJoiningOnARealDatabase(t *testing.T) {
 	}
 	if got := w.tenant(t, "alpha").Opening; got != nil {
 		t.Errorf("a live tenant is open to %v alone", got)
+	}
+	w.found["isolation"] = joining.Measurement{Measurable: true, Value: "1 violation"}
+	if s, err = w.Check(ctx, a, ""); err != nil || s.State != joining.Live || s.Red() != 1 || w.tenant(t, "alpha").Opening != nil {
+		t.Fatalf("%v: %s with a red gate, open to %v", err, s.State, w.tenant(t, "alpha").Opening)
+	}
+	w.now = w.now.AddDate(0, 0, 1)
+	if _, err := w.Check(ctx, a, ""); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := w.Measured(ctx, a); err != nil || !at["isolation"].Equal(w.now) || at["staff-success"].Equal(w.now) {
+		t.Errorf("%v: measured last %v", err, at)
 	}
 	if s, err = w.RollBack(ctx, a, paula, "rest", "groups are wrong"); err != nil || s.State != joining.Halted || len(s.OpenWaves) != 1 {
 		t.Fatalf("%v: %s, open %v", err, s.State, s.OpenWaves)

@@ -47,10 +47,12 @@ type Wave struct {
 // Measurement is what a check found.
 type Measurement struct {
 	OK bool `json:"ok"`
-	// Measurable is false where the capability does not exist yet: then only an
-	// attestation passes the gate.
-	Measurable bool   `json:"measurable"`
-	Value      string `json:"value"`
+	// Measurable is false where there is nothing to judge by yet.
+	Measurable bool `json:"measurable"`
+	// Absent is true where the capability itself does not exist: only then somebody
+	// may attest what cannot be measured.
+	Absent bool   `json:"absent,omitempty"`
+	Value  string `json:"value"`
 	// Key names the sentence of Value in the catalogue of texts, Args what stands
 	// in it, in the order of its A, B, C.
 	Key  string   `json:"key,omitempty"`
@@ -76,6 +78,8 @@ type Event struct {
 	Waves       []Wave       `json:"waves"`
 	Evidence    *Evidence    `json:"evidence"`
 	Measurement *Measurement `json:"measurement"`
+	Entered     string       `json:"entered"` // the side that wrote down another side's word, "" where they did it themselves
+	Version     string       `json:"version"` // of the text that was accepted
 }
 
 // person is who answers for an event, to tell two people apart.
@@ -84,6 +88,14 @@ func (e Event) person() string {
 		return e.Side + ":" + e.Name
 	}
 	return e.Actor
+}
+
+// Signer names who answers for an event, and who wrote it down where that is another.
+func (e Event) Signer() string {
+	if e.Name != "" && e.Entered != "" {
+		return e.person() + " (entered by " + e.Actor + ")"
+	}
+	return e.person()
 }
 
 // The states of a requirement.
@@ -100,14 +112,30 @@ type Status struct {
 	Requirement
 	Stage  string
 	State  string
+	Since  time.Time // when it was asked: at the start, by a reopening, or by a move of the template
 	Due    time.Time // a day
 	At     time.Time // of what brought it there
+	RedAt  time.Time // when it turned red
 	By     []string  // who answers for it
+	Signed []Event   // what they said
 	Reason string
 	Files  []Evidence
 	Last   *Measurement
 
 	attested, waived *Event
+}
+
+// ask begins to ask for a requirement: its days count from now.
+func ask(r Requirement, stage string, at time.Time) Status {
+	st := Status{State: Open, Since: at}
+	return st.as(r, stage)
+}
+
+// as is the same status under another version's words.
+func (s Status) as(r Requirement, stage string) Status {
+	y, m, d := s.Since.AddDate(0, 0, r.Days).Date()
+	s.Requirement, s.Stage, s.Due = r, stage, time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+	return s
 }
 
 // Passed tells whether the gate is open.
@@ -131,13 +159,19 @@ type State struct {
 	Status     []Status
 	Waves      []Wave
 	OpenWaves  []string
+	OpenedAt   map[string]time.Time // when each open wave opened
+	LiveAt     time.Time            // when all was passed for the first time, zero before and after a rollback
 	PausedWhy  string
 	Paused     bool
 	LastEvent  int64
 	Transition time.Time // when it last changed
 
-	due []*Status
+	due    []*Status
+	rolled bool // a wave was rolled back, and nobody has resumed
 }
+
+// Lives tells whether the tenant is live: its schools are open, whatever is measured.
+func (s *State) Lives() bool { return !s.LiveAt.IsZero() }
 
 // Fold tells where a tenant stands. Events are in the order of their ids. The
 // same events always give the same state.
@@ -153,7 +187,7 @@ func Fold(ts Templates, events []Event) (*State, error) {
 				return nil, err
 			}
 			s = &State{Tenant: e.Tenant, Template: t, Cohort: e.Cohort, StartedAt: e.At}
-			s.fill(nil)
+			s.fill(nil, e.At)
 			s.touch(e)
 			continue
 		}
@@ -161,6 +195,10 @@ func Fold(ts Templates, events []Event) (*State, error) {
 			return nil, err
 		}
 		s.touch(e)
+		s.settleWaves()
+		if !s.Lives() && !s.rolled && s.allPassed() {
+			s.LiveAt = e.At
+		}
 	}
 	if s != nil {
 		s.settle()
@@ -170,17 +208,16 @@ func Fold(ts Templates, events []Event) (*State, error) {
 
 func (s *State) touch(e Event) { s.LastEvent, s.Transition = e.ID, e.At }
 
-// fill makes the statuses that the template asks for, keeping those of old.
-func (s *State) fill(old []Status) {
+// fill makes the statuses that the template asks for, keeping those of old. What
+// the template did not ask before is asked from now on.
+func (s *State) fill(old []Status, at time.Time) {
 	s.Status = nil
 	for _, stage := range s.Template.Stages {
 		for _, r := range stage.Requirements {
-			y, m, d := s.StartedAt.AddDate(0, 0, r.Days).Date()
-			st := Status{State: Open}
-			if i := slices.IndexFunc(old, func(o Status) bool { return o.ID == r.ID && o.Kind == r.Kind }); i >= 0 {
-				st = old[i]
+			st := ask(r, stage.ID, at)
+			if i := slices.IndexFunc(old, func(o Status) bool { return o.sameAs(r) }); i >= 0 {
+				st = old[i].as(r, stage.ID)
 			}
-			st.Requirement, st.Stage, st.Due = r, stage.ID, time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 			s.Status = append(s.Status, st)
 		}
 	}
@@ -194,28 +231,35 @@ func (s *State) apply(ts Templates, e Event) error {
 			return err
 		}
 		s.Template = t
-		s.fill(s.Status)
+		s.fill(s.Status, e.At)
 	case Reopened:
 		from := s.Template.StageAt(e.Stage)
 		for i := range s.Status {
 			st := &s.Status[i]
 			at := s.Template.StageAt(st.Stage)
 			if st.ID == e.Requirement || (from >= 0 && at >= from) || (e.Requirement != "" && at > s.stageOf(e.Requirement)) {
-				*st = Status{Requirement: st.Requirement, Stage: st.Stage, Due: st.Due, State: Open, Reason: e.Reason, At: e.At}
+				*st = ask(st.Requirement, st.Stage, e.At)
+				st.Reason, st.At = e.Reason, e.At
 			}
 		}
 	case Planned:
 		s.Waves = e.Waves
+		if st := s.waves(); st != nil && st.Last != nil {
+			st.Last = &Measurement{} // these waves were not compared with the schools yet
+		}
 	case Opened:
 		if !slices.Contains(s.OpenWaves, e.Wave) {
 			s.OpenWaves = append(s.OpenWaves, e.Wave)
+			s.opened()[e.Wave] = e.At
 		}
 	case RolledBack:
 		s.OpenWaves = slices.DeleteFunc(s.OpenWaves, func(w string) bool { return w == e.Wave })
+		delete(s.opened(), e.Wave)
+		s.rolled, s.LiveAt = true, time.Time{}
 	case Paused:
 		s.Paused, s.PausedWhy = true, e.Reason
 	case Resumed:
-		s.Paused, s.PausedWhy = false, ""
+		s.Paused, s.PausedWhy, s.rolled = false, "", false
 	default:
 		if st := s.status(e.Requirement); st != nil {
 			st.apply(e)
@@ -224,43 +268,75 @@ func (s *State) apply(ts Templates, e Event) error {
 	return nil
 }
 
+func (s *State) opened() map[string]time.Time {
+	if s.OpenedAt == nil {
+		s.OpenedAt = map[string]time.Time{}
+	}
+	return s.OpenedAt
+}
+
+// keeps tells whether a measurement would change nothing: what once passed is not
+// undone by silence. The waves are compared with the schools that there are today.
+func (st *Status) keeps(m Measurement) bool {
+	return !m.Measurable && st.Passed() && st.Kind != Waves
+}
+
 func (st *Status) apply(e Event) {
+	if e.Kind == Measured && st.keeps(*e.Measurement) {
+		return
+	}
 	st.At = e.At
+	was := st.State
 	switch e.Kind {
 	case Measured:
-		if !e.Measurement.Measurable && st.Passed() {
-			return // what once passed is not undone by silence
-		}
-		switch st.Last = e.Measurement; {
-		case st.State == Skipped || st.State == Second:
-		case e.Measurement.OK:
-			st.State, st.attested = Done, nil
-		case e.Measurement.Measurable:
-			st.State, st.attested = Red, nil
-		default:
-			st.State = Open
-		}
+		st.measured(e.Measurement)
 	case Attested:
 		st.attested, st.waived = &e, nil
-		st.By, st.Reason = []string{e.person()}, e.Reason
+		st.By, st.Signed, st.Reason = []string{e.person()}, []Event{e}, e.Reason
 		if e.Evidence != nil {
 			st.Files = append(st.Files, *e.Evidence)
 		}
-		if st.State = Done; st.Second != "" {
+		if st.State = Done; st.second() != "" {
 			st.State = Second
 		}
 	case Waived:
 		st.waived, st.attested = &e, nil
-		st.By, st.Reason, st.State = []string{e.person()}, e.Reason, Second
+		st.By, st.Signed, st.Reason, st.State = []string{e.person()}, []Event{e}, e.Reason, Second
 	case Approved:
 		if st.State != Second {
 			return
 		}
-		st.By = append(st.By, e.person())
+		st.By, st.Signed = append(st.By, e.person()), append(st.Signed, e)
 		if st.State = Done; st.waived != nil {
 			st.State = Skipped
 		}
 	}
+	if st.State == Red && was != Red {
+		st.RedAt = e.At
+	}
+}
+
+func (st *Status) measured(m *Measurement) {
+	switch st.Last = m; {
+	case st.State == Skipped || st.State == Second || st.Kind == Waves:
+	case m.OK:
+		st.State, st.attested = Done, nil
+	case m.Measurable:
+		st.State, st.attested = Red, nil
+	default:
+		st.State = Open
+	}
+}
+
+// second is the side whose other person must approve what was said, "" for nobody.
+func (s Status) second() string {
+	switch {
+	case s.waived != nil:
+		return Tiera
+	case s.Second != "" || s.attested == nil:
+		return s.Second
+	}
+	return s.attested.Entered
 }
 
 func (s *State) status(requirement string) *Status {
@@ -280,16 +356,50 @@ func (s *State) stageOf(requirement string) int {
 	return i
 }
 
-// settle computes what follows from the statuses: waves, the stage, the whole.
-func (s *State) settle() {
-	for i := range s.Status {
-		if st := &s.Status[i]; st.Kind == Waves && st.State != Skipped {
-			st.State = Open
-			if len(s.Waves) > 0 && !slices.ContainsFunc(s.Waves, func(w Wave) bool { return !slices.Contains(s.OpenWaves, w.Name) }) {
-				st.State = Done
-			}
+// waves is the requirement that all waves are open, nil where none is asked.
+func (s *State) waves() *Status {
+	for i := range s.Status { // no copies: this runs for every event
+		if s.Status[i].Kind == Waves {
+			return &s.Status[i]
 		}
 	}
+	return nil
+}
+
+func (s *State) allPassed() bool {
+	for i := range s.Status {
+		if st := s.Status[i].State; st != Done && st != Skipped {
+			return false
+		}
+	}
+	return true
+}
+
+// settleWaves computes where the waves stand: done once all are open and, since they
+// were planned, were found to name every school and no other. Logs from before that
+// was measured are believed.
+func (s *State) settleWaves() {
+	st := s.waves()
+	if st == nil || st.State == Skipped {
+		return
+	}
+	all := len(s.Waves) > 0 && !slices.ContainsFunc(s.Waves, func(w Wave) bool { return !slices.Contains(s.OpenWaves, w.Name) })
+	believed := st.Last == nil && st.Check == "" && !st.Since.After(s.StartedAt)
+	switch {
+	case st.Last != nil && st.Last.Measurable && !st.Last.OK:
+		if st.State != Red {
+			st.RedAt = st.At
+		}
+		st.State = Red
+	case all && (believed || st.Last != nil && st.Last.OK):
+		st.State = Done
+	default:
+		st.State = Open
+	}
+}
+
+// settle computes what follows from the statuses: the stage, the whole.
+func (s *State) settle() {
 	s.due = nil
 	for i := range s.Status {
 		if !s.Status[i].Passed() {
@@ -298,13 +408,16 @@ func (s *State) settle() {
 	}
 	slices.SortStableFunc(s.due, func(a, b *Status) int { return a.Due.Compare(b.Due) })
 	s.Stage, s.State = s.Template.Stages[len(s.Template.Stages)-1].ID, Live
+	if s.Lives() {
+		return
+	}
 	for _, stage := range s.Template.Stages {
 		if !s.StageDone(stage.ID) {
 			s.Stage, s.State = stage.ID, UnderWay
 			break
 		}
 	}
-	if s.State == UnderWay && (s.Paused || s.red()) {
+	if s.Paused || s.Red() > 0 {
 		s.State = Halted
 	}
 }
@@ -320,10 +433,14 @@ func (s *State) StageDone(stage string) bool {
 	return !slices.ContainsFunc(s.Status, func(st Status) bool { return st.Stage == stage && !st.Passed() })
 }
 
-// red tells whether a gate up to the present stage was measured and found wanting.
-func (s *State) red() bool {
-	now := s.Template.StageAt(s.Stage)
-	return slices.ContainsFunc(s.Status, func(st Status) bool { return st.State == Red && s.Template.StageAt(st.Stage) <= now })
+// Red is how many gates were measured and found wanting, of whatever stage.
+func (s *State) Red() (n int) {
+	for i := range s.Status {
+		if s.Status[i].State == Red {
+			n++
+		}
+	}
+	return n
 }
 
 // Opening is which schools are open to their people.
@@ -332,9 +449,10 @@ type Opening struct {
 	Schools []string `json:"schools"`
 }
 
-// Opening follows from the waves that are open, and from being live.
+// Opening follows from the waves that are open, and from being live: who is live
+// stays open, whatever is measured or reopened, until a wave is rolled back.
 func (s *State) Opening() Opening {
-	if s.State == Live {
+	if s.Lives() {
 		return Opening{All: true}
 	}
 	o := Opening{Schools: []string{}}
@@ -358,10 +476,7 @@ func (s Status) Waived() bool { return s.waived != nil }
 // Waits is whose turn it is with a requirement.
 func (s Status) Waits() string {
 	if s.State == Second {
-		if s.waived != nil {
-			return Tiera
-		}
-		return s.Second
+		return s.second()
 	}
 	return s.Owner
 }

@@ -26,6 +26,10 @@ type Log interface {
 	decide(ctx context.Context, ts Templates, tenant tenancy.ID, f func(*State) ([]Event, error)) (*State, error)
 	// events returns what came after an id, of one tenant or, for "", of all.
 	events(ctx context.Context, tenant tenancy.ID, after int64) ([]Event, error)
+	// measured notes when requirements were measured, measuredAt returns it: beside
+	// the events, for most nights change nothing.
+	measured(ctx context.Context, tenant tenancy.ID, requirements []string, at time.Time) error
+	measuredAt(ctx context.Context, tenant tenancy.ID) (map[string]time.Time, error)
 }
 
 // Postgres is the log in the schema control.
@@ -50,7 +54,7 @@ func (p postgres) events(ctx context.Context, tenant tenancy.ID, after int64) ([
 const lockLog = `select pg_advisory_xact_lock(7310)`
 
 const sqlEvents = `
-select id, tenant, at, actor, name, side, kind, requirement, stage, reason, template, cohort, wave, waves, evidence, measurement
+select id, tenant, at, actor, name, side, kind, requirement, stage, reason, template, cohort, wave, waves, evidence, measurement, entered, version
   from control.join_event
  where id > @after
    and (@tenant = '' or tenant = @tenant)
@@ -69,7 +73,7 @@ func events(ctx context.Context, q querier, tenant tenancy.ID, after int64) ([]E
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e Event, err error) {
 		var waves, evidence, measurement []byte
 		err = row.Scan(&e.ID, &e.Tenant, &e.At, &e.Actor, &e.Name, &e.Side, &e.Kind, &e.Requirement, &e.Stage, &e.Reason,
-			&e.Template, &e.Cohort, &e.Wave, &waves, &evidence, &measurement)
+			&e.Template, &e.Cohort, &e.Wave, &waves, &evidence, &measurement, &e.Entered, &e.Version)
 		for _, part := range []struct {
 			b []byte
 			v any
@@ -87,19 +91,62 @@ func events(ctx context.Context, q querier, tenant tenancy.ID, after int64) ([]E
 }
 
 const sqlAppend = `
-insert into control.join_event (tenant, at, actor, name, side, kind, requirement, stage, reason, template, cohort, wave, waves, evidence, measurement)
-values (@tenant, @at, @actor, @name, @side, @kind, @requirement, @stage, @reason, @template, @cohort, @wave, @waves, @evidence, @measurement)
+insert into control.join_event (tenant, at, actor, name, side, kind, requirement, stage, reason, template, cohort, wave, waves, evidence, measurement, entered, version)
+values (@tenant, @at, @actor, @name, @side, @kind, @requirement, @stage, @reason, @template, @cohort, @wave, @waves, @evidence, @measurement, @entered, @version)
 returning id`
 
 func appendEvent(ctx context.Context, tx pgx.Tx, e *Event) error {
 	err := tx.QueryRow(ctx, sqlAppend, pgx.StrictNamedArgs{"tenant": e.Tenant, "at": e.At, "actor": e.Actor, "name": e.Name, "side": e.Side,
 		"kind": string(e.Kind), "requirement": e.Requirement, "stage": e.Stage, "reason": e.Reason, "template": e.Template,
 		"cohort": e.Cohort, "wave": e.Wave, "waves": orNull(e.Waves, e.Waves == nil), "evidence": orNull(e.Evidence, e.Evidence == nil),
-		"measurement": orNull(e.Measurement, e.Measurement == nil)}).Scan(&e.ID)
+		"measurement": orNull(e.Measurement, e.Measurement == nil), "entered": e.Entered, "version": e.Version}).Scan(&e.ID)
 	if err != nil {
 		return fmt.Errorf("append to joining log: %w", err)
 	}
 	return nil
+}
+
+const sqlMeasured = `
+insert into control.join_measured (tenant, requirement, at)
+select @tenant, r.id, @at
+  from unnest(@requirements::text[]) r (id)
+ order by r.id
+    on conflict (tenant, requirement) do update
+   set at = excluded.at`
+
+func (p postgres) measured(ctx context.Context, tenant tenancy.ID, requirements []string, at time.Time) error {
+	db, err := p.open()
+	if err != nil || len(requirements) == 0 {
+		return err
+	}
+	if _, err := db.Exec(ctx, sqlMeasured, pgx.StrictNamedArgs{"tenant": string(tenant), "requirements": requirements, "at": at}); err != nil {
+		return fmt.Errorf("note when it was measured: %w", err)
+	}
+	return nil
+}
+
+const sqlMeasuredAt = `
+select requirement, at
+  from control.join_measured
+ where tenant = @tenant
+ order by requirement`
+
+func (p postgres) measuredAt(ctx context.Context, tenant tenancy.ID) (map[string]time.Time, error) {
+	db, err := p.open()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := db.Query(ctx, sqlMeasuredAt, pgx.StrictNamedArgs{"tenant": string(tenant)})
+	if err != nil {
+		return nil, fmt.Errorf("read when it was measured: %w", err)
+	}
+	out := map[string]time.Time{}
+	var id string
+	var at time.Time
+	if _, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error { out[id] = at; return nil }); err != nil {
+		return nil, fmt.Errorf("read when it was measured: %w", err)
+	}
+	return out, nil
 }
 
 func orNull(v any, null bool) any {
@@ -159,7 +206,7 @@ func (p postgres) decide(ctx context.Context, ts Templates, tenant tenancy.ID, f
 		return nil, err
 	}
 	more, err := f(s)
-	if err != nil || len(more) == 0 {
+	if err != nil || s == nil && len(more) == 0 {
 		return s, err
 	}
 	for i := range more {

@@ -1,7 +1,7 @@
 // Package joining is the staged process by which an education provider comes in.
 // What is asked is a versioned template; where a tenant stands is folded from an
-// append-only log of events and from nothing else. It owns the tables join_event
-// and join_mail of the schema control.
+// append-only log of events and from nothing else. It owns the tables join_event,
+// join_measured, join_mail and tenant_opening of the schema control.
 package joining
 
 import (
@@ -20,7 +20,7 @@ import (
 var embedded embed.FS
 
 // DefaultTemplate is what a municipality starts on.
-const DefaultTemplate = "joining/1"
+const DefaultTemplate = "joining/2"
 
 // The owners of requirements, which are also the sides for which people act.
 const (
@@ -87,9 +87,13 @@ type Requirement struct {
 	Evidence bool   `yaml:"evidence"` // an attestation needs a file
 	Second   string `yaml:"second"`   // the side whose other person must approve
 
+	Version string `yaml:"version"` // of the text that is accepted: another version is asked anew
+
 	Check      string  `yaml:"check"`      // which measurement
 	Limit      float64 `yaml:"limit"`      // what it is compared with, as the check says
-	Attestable bool    `yaml:"attestable"` // where it cannot be measured, somebody may say so
+	Window     int     `yaml:"window"`     // how many days it looks at, as the check says; 0 is the check's own number
+	Attestable bool    `yaml:"attestable"` // where the capability does not exist, somebody may say so
+	Once       bool    `yaml:"once"`       // once a tenant is live, it is not measured again
 
 	NeedsOpen bool `yaml:"needs_open"` // schools must be open to meet it: it does not hold the pilot back
 	NoWaiver  bool `yaml:"no_waiver"`  // never waived
@@ -156,6 +160,9 @@ func (r Requirement) check() (faults []error) {
 	if !slices.Contains([]string{"", Municipality, Tiera}, r.Second) {
 		bad("second %q: use municipality or tiera", r.Second)
 	}
+	if r.Window < 0 {
+		bad("window %d: say how many days are looked at", r.Window)
+	}
 	if r.Days < 1 {
 		bad("days %d: say within how many days of the start it is due", r.Days)
 	}
@@ -169,10 +176,18 @@ func (r Requirement) check() (faults []error) {
 			bad("a check names its measurement")
 		}
 	case Waves:
+		if r.Check != "" && r.Check != Waves {
+			bad("waves are measured by the check waves alone")
+		}
 	default:
 		bad("kind %q: use attestation, check or waves", r.Kind)
 	}
 	return faults
+}
+
+// sameAs tells whether what was asked under a former version is asked still.
+func (r Requirement) sameAs(other Requirement) bool {
+	return r.ID == other.ID && r.Kind == other.Kind && r.Version == other.Version
 }
 
 // Find returns a requirement and its stage's place.

@@ -16,6 +16,9 @@ func (s *Service) Plan(ctx context.Context, t tenancy.Tenant, by Actor, waves []
 		return nil, err
 	}
 	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		if err := by.leads("plans waves"); err != nil {
+			return nil, err
+		}
 		changed, err := st.MayPlan(waves)
 		if err != nil || !changed {
 			return nil, err
@@ -76,8 +79,11 @@ func CheckWaves(waves []Wave) error {
 // Pause halts the next waves until Resume.
 func (s *Service) Pause(ctx context.Context, t tenancy.Tenant, by Actor, reason string) (*State, error) {
 	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		if err := by.leads("pauses"); err != nil {
+			return nil, err
+		}
 		if reason == "" {
-			return nil, refused("pausing needs a reason")
+			return nil, because{refused("pausing needs a reason"), "reason"}
 		}
 		if st.Paused {
 			return nil, nil
@@ -91,6 +97,9 @@ func (s *Service) Pause(ctx context.Context, t tenancy.Tenant, by Actor, reason 
 // Resume lets waves open again.
 func (s *Service) Resume(ctx context.Context, t tenancy.Tenant, by Actor, reason string) (*State, error) {
 	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		if err := by.leads("resumes"); err != nil {
+			return nil, err
+		}
 		if !st.Paused {
 			return nil, nil
 		}
@@ -104,8 +113,11 @@ func (s *Service) Resume(ctx context.Context, t tenancy.Tenant, by Actor, reason
 // process pauses, or the wave would open again by itself.
 func (s *Service) RollBack(ctx context.Context, t tenancy.Tenant, by Actor, wave, reason string) (*State, error) {
 	return s.decide(ctx, t, func(st *State) ([]Event, error) {
+		if err := by.leads("rolls back"); err != nil {
+			return nil, err
+		}
 		if reason == "" {
-			return nil, refused("rolling back needs a reason")
+			return nil, because{refused("rolling back needs a reason"), "reason"}
 		}
 		if !slices.Contains(st.OpenWaves, wave) {
 			return nil, invalid("wave %q is not open; open are %v", wave, st.OpenWaves)
@@ -122,8 +134,10 @@ func (s *State) MayOpen(at int, today string) (why string) {
 	switch {
 	case s.Paused:
 		return "paused: " + s.PausedWhy
-	case s.red():
+	case s.Red() > 0:
 		return "a gate is red"
+	case s.waves() != nil && (s.waves().Last == nil || s.waves().Last.Key == "" && s.waves().Last.Value == ""):
+		return "the waves were not compared with the roster's schools yet"
 	case at > 0 && !slices.Contains(s.OpenWaves, s.Waves[at-1].Name):
 		return "wave " + s.Waves[at-1].Name + " is not open"
 	case today < w.Opens:
@@ -140,6 +154,15 @@ func (s *State) MayOpen(at int, today string) (why string) {
 		return st.ID + " is open"
 	}
 	return ""
+}
+
+// Pilot is the first wave and when it opened; ok is false while it is not open.
+func (s *State) Pilot() (w Wave, since time.Time, ok bool) {
+	if len(s.Waves) == 0 {
+		return w, since, false
+	}
+	since, ok = s.OpenedAt[s.Waves[0].Name]
+	return s.Waves[0], since, ok
 }
 
 // pilot is the place of the stage that opens the pilot schools.

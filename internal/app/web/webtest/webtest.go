@@ -35,6 +35,12 @@ const (
 	Beta  = "beta.test"
 )
 
+// PDF is a small document with a page; what differs in mark differs in content.
+func PDF(mark string) []byte {
+	return []byte("%PDF-1.4\n% " + mark + "\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n" +
+		"3 0 obj<</Type/Page/Parent 2 0 R>>endobj\ntrailer<</Root 1 0 R>>\nstartxref\n0\n%%EOF\n")
+}
+
 // Site is the application with some features.
 type Site struct {
 	Router *web.Router
