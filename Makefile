@@ -111,8 +111,8 @@ properties: setup ## import, undo and import as a delta 2,000 pairs of generated
 	DIGIONE_PROPERTIES=2000 $(GO) test ./internal/app/roster -run TestProperties -count 1 -v -timeout 30m
 
 .PHONY: crashes
-crashes: setup ## die at every step of sign-ins, uploads, imports, rollbacks, publications, provisioning, restores, sealings and erasures, go on, and compare; a part of it is in make test
-	DIGIONE_CRASH=full $(GO) test ./internal/app/roster ./internal/app/identity ./internal/tenancy ./internal/tenancy/transfer -run 'TestCrash|TestProvisionCrashMatrix' -count 1 -v -timeout 30m
+crashes: setup ## die at every step of sign-ins, uploads, imports, rollbacks, publications, provisioning, restores, sealings, erasures and joining, go on, and compare; a part of it is in make test
+	DIGIONE_CRASH=full $(GO) test ./internal/app/roster ./internal/app/identity ./internal/tenancy ./internal/tenancy/transfer ./internal/tenancy/joining -run 'TestCrash|TestProvisionCrashMatrix' -count 1 -v -timeout 30m
 
 .PHONY: faults
 faults: setup ## take PostgreSQL and the object store away from under their users, and compare what they were told with what is there

@@ -317,7 +317,8 @@ func (s *Service) Waive(ctx context.Context, t tenancy.Tenant, by Actor, require
 	})
 }
 
-// Reopen opens a stage or a requirement again, and what rests on it.
+// Reopen opens a stage or a requirement again, and what rests on it. The same word as
+// the last of the log changes nothing.
 func (s *Service) Reopen(ctx context.Context, t tenancy.Tenant, by Actor, what, reason string) (*State, error) {
 	return s.decide(ctx, t, func(st *State) ([]Event, error) {
 		if err := by.leads("reopens"); err != nil {
@@ -334,6 +335,9 @@ func (s *Service) Reopen(ctx context.Context, t tenancy.Tenant, by Actor, what, 
 			return nil, fmt.Errorf("%q is no stage either: %w", what, err)
 		} else {
 			e.Requirement = what
+		}
+		if st.last.said(e) {
+			return nil, nil
 		}
 		return []Event{e}, nil
 	})

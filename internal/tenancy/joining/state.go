@@ -168,6 +168,8 @@ type State struct {
 
 	due    []*Status
 	rolled bool // a wave was rolled back, and nobody has resumed
+	last   Event
+	before Event // the one before the last
 }
 
 // Lives tells whether the tenant is live: its schools are open, whatever is measured.
@@ -206,7 +208,16 @@ func Fold(ts Templates, events []Event) (*State, error) {
 	return s, nil
 }
 
-func (s *State) touch(e Event) { s.LastEvent, s.Transition = e.ID, e.At }
+func (s *State) touch(e Event) {
+	s.LastEvent, s.Transition = e.ID, e.At
+	s.before, s.last = s.last, e
+}
+
+// said tells whether an event says what another has said: the same person, of the same,
+// for the same reason. Whoever did not hear that a step was done does it again.
+func (e Event) said(o Event) bool {
+	return e.Kind == o.Kind && e.Actor == o.Actor && e.Requirement == o.Requirement && e.Stage == o.Stage && e.Wave == o.Wave && e.Reason == o.Reason
+}
 
 // fill makes the statuses that the template asks for, keeping those of old. What
 // the template did not ask before is asked from now on.

@@ -110,7 +110,8 @@ func (s *Service) Resume(ctx context.Context, t tenancy.Tenant, by Actor, reason
 }
 
 // RollBack closes a wave's schools to their people again. Nothing is deleted. The
-// process pauses, or the wave would open again by itself.
+// process pauses, or the wave would open again by itself. Done again at once, it
+// changes nothing.
 func (s *Service) RollBack(ctx context.Context, t tenancy.Tenant, by Actor, wave, reason string) (*State, error) {
 	return s.decide(ctx, t, func(st *State) ([]Event, error) {
 		if err := by.leads("rolls back"); err != nil {
@@ -119,11 +120,14 @@ func (s *Service) RollBack(ctx context.Context, t tenancy.Tenant, by Actor, wave
 		if reason == "" {
 			return nil, because{refused("rolling back needs a reason"), "reason"}
 		}
+		e, p := by.event(RolledBack, s.Now()), by.event(Paused, s.Now())
+		e.Wave, e.Reason, p.Reason = wave, reason, reason
+		if st.before.said(e) && st.last.said(p) {
+			return nil, nil
+		}
 		if !slices.Contains(st.OpenWaves, wave) {
 			return nil, invalid("wave %q is not open; open are %v", wave, st.OpenWaves)
 		}
-		e, p := by.event(RolledBack, s.Now()), by.event(Paused, s.Now())
-		e.Wave, e.Reason, p.Reason = wave, reason, reason
 		return []Event{e, p}, nil
 	})
 }
