@@ -391,7 +391,7 @@ func (s *State) allPassed() bool {
 // was measured are believed.
 func (s *State) settleWaves() {
 	st := s.waves()
-	if st == nil || st.State == Skipped {
+	if st == nil || st.State == Skipped || st.State == Second {
 		return
 	}
 	all := len(s.Waves) > 0 && !slices.ContainsFunc(s.Waves, func(w Wave) bool { return !slices.Contains(s.OpenWaves, w.Name) })
@@ -411,6 +411,10 @@ func (s *State) settleWaves() {
 
 // settle computes what follows from the statuses: the stage, the whole.
 func (s *State) settle() {
+	if st := s.waves(); st != nil && st.State == Second { // a waiver of old that nobody may approve any more
+		st.State = Open
+		s.settleWaves()
+	}
 	s.due = nil
 	for i := range s.Status {
 		if !s.Status[i].Passed() {
