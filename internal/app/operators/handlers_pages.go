@@ -68,6 +68,8 @@ type TenantPage struct {
 	Supports  []SupportRow
 	Hours     []int
 	MayChange bool
+	Why       string // what was typed, where the form comes back
+	Chosen    int    // hours, likewise
 }
 
 // Fact is a label and a value.

@@ -39,7 +39,7 @@ type SupportRow struct {
 }
 
 func (h handlers) supportRoutes() {
-	h.Change("/t/:slug/tuki", "support begin", h.beginSupport)
+	h.Form("/t/:slug/tuki", "support begin", h.beginSupport, h.supportAgain)
 	h.Change("/t/:slug/tuki/:grant/lopeta", "support end", h.endSupport)
 	h.Router.Post("/t/:slug/tuki/:grant/avaa", authz.FleetChange, h.openSupport)
 }
@@ -96,6 +96,20 @@ func (h handlers) beginSupport(c *fiber.Ctx, rq *web.Request) (string, error) {
 	h.notify(t, g)
 	rq.Flash("flash.support.begun")
 	return "/t/" + t.Slug, nil
+}
+
+// supportAgain is the tenant's page with what is wrong with the request for a grant.
+func (h handlers) supportAgain(c *fiber.Ctx, rq *web.Request, wrong error) (View, error) {
+	v, err := h.tenant(c, rq)
+	if err != nil {
+		return v, err
+	}
+	page := v.Page.(TenantPage)
+	page.Why, _ = rq.Sentence("syy", 0, 500)
+	page.Chosen, _ = strconv.Atoi(rq.Form("tunnit"))
+	rq.MendFault(&page.Page, wrong, map[string]string{"operators.support.invalid": "syy"})
+	v.Page = page
+	return v, nil
 }
 
 // notify writes to the municipality's contacts that an operator may look in, beside

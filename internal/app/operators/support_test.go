@@ -338,6 +338,12 @@ func TestSupportRefusals(t *testing.T) {
 	if got := in.post(alpha, "/haku", url.Values{"nimi": {"aino"}}); got.status != 403 {
 		t.Errorf("a search without token: %d", got.status)
 	}
+	// What is wrong with a request for a grant is said with its form.
+	short := paula.post(desk, "/t/alpha/tuki", url.Values{"csrf": {paula.csrf()}, "syy": {"lyhyt"}, "tunnit": {"2"}})
+	if short.status != 422 || !strings.Contains(short.body, `href="#syy"`) || !strings.Contains(short.body, `value="lyhyt"`) || !strings.Contains(short.body, `value="2" selected`) {
+		t.Errorf("too short a reason: %d %s", short.status, short.body)
+	}
+	short.doc(t)
 	// A session of alpha at the twin, and an operator's own cookies at a tenant.
 	other := w.browser()
 	other.cookies[tenantc] = in.cookies[tenantc]

@@ -42,14 +42,23 @@ type PlanPage struct {
 	Broken    bool   // it can no longer be applied
 	Until     string // the day until which it can be taken back
 	MayUndo   bool
-	Undone    string // id of what it takes back
-	Next      string // id of the plan that took its place, or takes it back
-	Rest      int    // removals left out
-	Rehearse  bool   // its package can be worked out for a day to come
-	Published string // address of its publication, empty when it has none that counts
+	Undone    string            // id of what it takes back
+	Next      string            // id of the plan that took its place, or takes it back
+	Rest      int               // removals left out
+	Rehearse  bool              // its package can be worked out for a day to come
+	Published string            // address of its publication, empty when it has none that counts
+	Sent      map[string]string // what the form held, where it comes back
 }
 
 func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
+	return h.showPlan(c, rq, fiber.StatusOK, nil)
+}
+
+// planFields are the fields of the plan's form that errors are about.
+var planFields = map[string]string{"roster.error.reason": "reason", "roster.error.long": "reason", "roster.error.initial": "initial", "roster.error.approve": "approve"}
+
+// showPlan is the plan's page, with what is wrong in its form.
+func (h handlers) showPlan(c *fiber.Ctx, rq *web.Request, status int, wrong error) error {
 	w, err := h.desk.running(rq.Ctx, rq.Tenant)
 	if err != nil {
 		return err
@@ -105,7 +114,13 @@ func (h handlers) plan(c *fiber.Ctx, rq *web.Request) error {
 	page.Open, page.Stale = page.Open && !busy, page.Stale && !busy
 	_, mine := PersonOf(p.PlannedBy)
 	page.Second = page.Reason && mine && tenancy.SamePerson(p.PlannedBy, account(rq))
-	return rq.Render(pages["plan"], page)
+	if rq.MendFault(&page.Page, wrong, planFields); wrong != nil {
+		page.Sent = map[string]string{}
+		for _, f := range []string{"reason", "initial", "approve"} {
+			page.Sent[f], _ = rq.Sentence(f, 0, 500)
+		}
+	}
+	return rq.RenderStatus(status, pages["plan"], page)
 }
 
 // apply begins to apply the plan, by the word of whoever sends the form.
@@ -115,11 +130,8 @@ func (h handlers) apply(c *fiber.Ctx, rq *web.Request) error {
 		return err
 	}
 	a := Approval{Who: account(rq), Initial: rq.Form("initial") != "", Approve: rq.Form("approve") != "", Reason: strings.TrimSpace(rq.Form("reason"))}
-	if r := []rune(a.Reason); len(r) > 500 {
-		return fault.New(fault.Invalid, "error.invalid", "the reason is too long")
-	}
-	if p.Kind == "rollback" && a.Reason == "" {
-		return fault.New(fault.Invalid, "roster.error.reason", "a rollback needs its reason")
+	if err := p.worded(a); err != nil {
+		return h.showPlan(c, rq, fiber.StatusUnprocessableEntity, err)
 	}
 	if stale, err := h.desk.Stale(rq.Ctx, rq.Tenant, p); err != nil || stale {
 		if stale {
@@ -134,6 +146,33 @@ func (h handlers) apply(c *fiber.Ctx, rq *web.Request) error {
 		return err
 	}
 	return c.Redirect(own+"/"+p.ID, fiber.StatusSeeOther)
+}
+
+// asks tells what a plan that was not applied asks of whoever sends it off: to say that
+// it is the first import, or to approve what holds it.
+func (p *Plan) asks() (initial, held bool) {
+	for _, h := range p.Holds {
+		if p.seq == 0 {
+			initial, held = initial || h.Rule == RuleInitial, held || h.Rule != RuleInitial
+		}
+	}
+	return initial, held
+}
+
+// worded tells what is missing of the words with which a plan is sent off.
+func (p *Plan) worded(a Approval) error {
+	initial, held := p.asks()
+	switch {
+	case len([]rune(a.Reason)) > 500:
+		return fault.New(fault.Invalid, "roster.error.long", "the reason is too long")
+	case initial && !a.Initial:
+		return fault.New(fault.Invalid, "roster.error.initial", "the first import was not confirmed")
+	case held && !a.Approve:
+		return fault.New(fault.Invalid, "roster.error.approve", "what holds the plan was not approved")
+	case (held || p.Kind == "rollback") && a.Reason == "":
+		return fault.New(fault.Invalid, "roster.error.reason", "no reason")
+	}
+	return nil
 }
 
 func (h handlers) close(c *fiber.Ctx, rq *web.Request) error {

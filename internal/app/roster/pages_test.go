@@ -213,10 +213,10 @@ func TestPagesTwoPeople(t *testing.T) {
 	if _, err := o.svc.Apply(ctx, o.tenant, id, roster.Approval{Who: roster.AccountOf(anna), Approve: true, Reason: "r"}, nil); err == nil {
 		t.Error("the planner approved at the command line")
 	}
-	if r := o.post(bert, path+"/tuo", "approve", "1"); r.Status != 422 {
+	if r := o.post(bert, path+"/tuo", "approve", "1"); r.Status != 422 || !strings.Contains(r.Body, `href="#reason"`) || !strings.Contains(r.Body, `value="1" required  checked`) {
 		t.Errorf("approved without a reason: %d", r.Status)
 	}
-	if r := o.post(bert, path+"/tuo", "reason", "x"); r.Status != 422 {
+	if r := o.post(bert, path+"/tuo", "reason", "x"); r.Status != 422 || !strings.Contains(r.Body, `href="#approve"`) || !strings.Contains(r.Body, `name="reason" value="x"`) {
 		t.Errorf("applied without the tick: %d", r.Status)
 	}
 	o.same("held", o.export(), lines(t, full))

@@ -239,10 +239,9 @@ func (v viewer) fill(page *PlanPage, t tenancy.Tenant, p *Plan, last int, school
 	if p.seq == 0 {
 		for _, h := range p.Holds {
 			page.Holds = append(page.Holds, v.hold(h))
-			page.First = page.First || h.Rule == RuleInitial
-			page.Reason = page.Reason || h.Rule != RuleInitial
 		}
 	}
+	page.First, page.Reason = p.asks()
 	page.Leavers, page.Losers, page.Rest, page.Undone = p.Leavers.Count, p.Leavers.Part, p.Spared(), p.Undoes
 	for _, c := range p.Conflicts[:min(50, len(p.Conflicts))] {
 		page.Conflicts = append(page.Conflicts, ConflictView{v.typeName(oneroster.Type(c.Type)), c.SourcedID, v.field(c.Field), v.l.T("roster.policy." + c.Policy)})
