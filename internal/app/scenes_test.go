@@ -107,7 +107,7 @@ func scenes(w *world) []scene {
 		{name: "upload-invalid", route: "/oppilastiedot/paketti/:upload", who: "admin", says: "A package with errors: nothing was changed, and what to mend."},
 		{name: "upload-findings", route: "/oppilastiedot/paketti/:upload/havainnot", who: "admin", says: "Each finding with file, line and what was expected."},
 		{name: "plan", route: "/oppilastiedot/:plan", who: "admin", main: true, says: "A held import: what it would change, and why it waits for a second person."},
-		{name: "plan-wrong", route: "/oppilastiedot/:plan", who: "second", act: filled(`main form[action$="/tuo"]`, `{reason: ""}`), until: "main [role=alert]", says: "The approval of an import that has to be mended."},
+		{name: "plan-wrong", route: "/oppilastiedot/:plan", who: "principal", act: filled(`main form[action$="/tuo"]`, `{reason: ""}`), until: "main [role=alert]", says: "The approval of an import that has to be mended."},
 		{name: "plan-second", route: "/oppilastiedot/:plan", who: "principal", says: "The same import for the one who may approve it."},
 		{name: "plan-findings", route: "/oppilastiedot/:plan/havainnot", who: "admin", says: "The warnings of a plan."},
 		{name: "plan-roles", route: "/oppilastiedot/:plan/roolit", who: "admin", says: "Who would lose a role: with what is left."},
