@@ -9,8 +9,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
+	"charm.land/lipgloss/v2"
 	"charm.land/lipgloss/v2/table"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -153,25 +157,56 @@ func (k *Kit) Print(v any, head []string, rows [][]string) error {
 	if k.JSON() {
 		return k.PrintJSON(v)
 	}
-	if !Terminal(k.Out) {
-		for _, r := range rows {
-			for i, cell := range r {
-				r[i] = oneCell.Replace(cell)
-			}
-			if _, err := fmt.Fprintln(k.Out, strings.Join(r, "\t")); err != nil {
-				return err
-			}
+	for _, r := range rows {
+		for i, cell := range r {
+			r[i] = oneCell(cell)
 		}
-		return nil
 	}
-	t := table.New().Headers(head...).Rows(rows...).BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
-		BorderColumn(false).BorderHeader(false)
-	_, err := fmt.Fprintln(k.Out, t)
-	return err
+	if Terminal(k.Out) {
+		_, err := fmt.Fprintln(k.Out, aligned(head, rows))
+		return err
+	}
+	for _, r := range rows {
+		if _, err := fmt.Fprintln(k.Out, strings.Join(r, "\t")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// oneCell keeps a row on one line, and its columns apart.
-var oneCell = strings.NewReplacer("\n", " ", "\r", " ", "\t", " ")
+// aligned is a table for a person: two spaces between columns, numbers to the right.
+func aligned(head []string, rows [][]string) string {
+	last := len(head) - 1
+	right := make([]bool, len(head))
+	for col := range head {
+		right[col] = len(rows) > 0 && !slices.ContainsFunc(rows, func(r []string) bool {
+			_, err := strconv.ParseFloat(r[col], 64)
+			return err != nil
+		})
+	}
+	return table.New().Headers(head...).Rows(rows...).BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
+		BorderColumn(false).BorderHeader(false).StyleFunc(func(_, col int) lipgloss.Style {
+		style := lipgloss.NewStyle()
+		if right[col] {
+			style = style.Align(lipgloss.Right)
+		}
+		if col < last {
+			style = style.PaddingRight(2)
+		}
+		return style
+	}).String()
+}
+
+// oneCell keeps a row on one line and its columns apart, and what somebody has
+// named from steering the terminal.
+func oneCell(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
 
 // PrintJSON writes one value as one line.
 func (k *Kit) PrintJSON(v any) error {
