@@ -176,6 +176,8 @@ func (o *applyOptions) end(list []*applied) error {
 	return errors.New("no tenant could be brought to its manifest; see above")
 }
 
+// compare says what is to be done, by the tenants as the documents that come first
+// leave them: of two that want one host the second is told so.
 func (o *applyOptions) compare(ctx context.Context, in *installation.Installation, specs []described) ([]*applied, error) {
 	tenants, err := in.Operator.Tenants(ctx)
 	if err != nil {
@@ -184,27 +186,45 @@ func (o *applyOptions) compare(ctx context.Context, in *installation.Installatio
 	list := []*applied{}
 	for _, s := range specs {
 		a := &applied{Tenant: s.Slug, Action: "create", Changes: []tenancy.Change{}, spec: s}
-		if i := slices.IndexFunc(tenants, func(t tenancy.Tenant) bool { return t.Slug == s.Slug }); i >= 0 {
-			a.existing = &tenants[i]
-			a.Action = "finish"
+		var had tenancy.Tenant
+		at := slices.IndexFunc(tenants, func(t tenancy.Tenant) bool { return t.Slug == s.Slug })
+		if at >= 0 {
+			had = tenants[at]
+			a.existing, a.Action = &had, "finish"
 		}
+		after := in.Operator.As(had, s.Spec)
 		if a.existing == nil || a.existing.State == tenancy.Provisioning {
 			for _, p := range s.providers {
 				a.Changes = append(a.Changes, identity.NewProvider(p))
 			}
-		} else if err := a.differ(ctx, in); err != nil {
-			a.Error = err.Error()
+			err = in.Operator.Clash(after, tenants)
+		} else {
+			err = a.differ(ctx, in, tenants)
 		}
-		list = append(list, a)
+		if list = append(list, a); err != nil {
+			a.Error = err.Error()
+			continue
+		}
+		if at < 0 {
+			tenants = append(tenants, after)
+		} else {
+			tenants[at] = after
+		}
 	}
 	return list, nil
 }
 
 // differ compares a tenant that stands.
-func (a *applied) differ(ctx context.Context, in *installation.Installation) error {
+func (a *applied) differ(ctx context.Context, in *installation.Installation, others []tenancy.Tenant) error {
 	a.Action = "none"
 	a.Changes = tenancy.Diff(*a.existing, a.spec.Spec)
 	a.catalogue = len(a.Changes) > 0
+	if a.catalogue {
+		if err := in.Operator.MayUpdate(*a.existing, a.spec.Spec, others); err != nil {
+			a.Action = "update"
+			return err
+		}
+	}
 	if !a.existing.State.Gone() {
 		providers, waves, err := a.spec.differences(ctx, in, *a.existing)
 		if err != nil {

@@ -178,6 +178,11 @@ func (o *restoreOptions) run(ctx context.Context, in *installation.Installation)
 			r.Action, r.Steps = "none", []string{}
 		}
 	}
+	if r.Action != "none" {
+		if err := in.Operator.Free(ctx, spec); err != nil {
+			return err
+		}
+	}
 	if !o.dryRun && r.Action != "none" {
 		t, err := s.Restore(ctx, spec, f, o.progress())
 		if err != nil {

@@ -75,14 +75,9 @@ func createRun(cmd *cobra.Command, o *createOptions) error {
 		})
 	}
 	return o.Change(ctx, cmd, o.spec.Slug, func(in *installation.Installation) error {
-		spec, existing, err := complete(ctx, in, o.spec)
+		spec, _, err := complete(ctx, in, o.spec)
 		if err != nil {
 			return err
-		}
-		if existing != nil && existing.State != tenancy.Provisioning {
-			if d := tenancy.Diff(*existing, named(spec, *existing)); len(d) > 0 {
-				return &kit.Exit{Code: kit.ExitFailed, Err: fmt.Errorf("tenant %q exists with another %s (%s); to change it: tenantctl apply -f FILE", spec.Slug, d[0].Field, d[0].From)}
-			}
 		}
 		t, err := provision(ctx, o.Kit, in, spec)
 		if err != nil {
@@ -98,7 +93,8 @@ func named(s tenancy.Spec, t tenancy.Tenant) tenancy.Spec {
 	return s
 }
 
-// complete takes what is left out from a tenant that was begun, and checks the whole.
+// complete takes what is left out from a tenant that was begun, and checks the whole
+// before anything is changed.
 func complete(ctx context.Context, in *installation.Installation, s tenancy.Spec) (tenancy.Spec, *tenancy.Tenant, error) {
 	if err := tenancy.CheckSlug(s.Slug); err != nil {
 		return s, nil, &kit.Exit{Code: kit.ExitInvalid, Err: err}
@@ -128,6 +124,12 @@ func complete(ctx context.Context, in *installation.Installation, s tenancy.Spec
 	}
 	if err := s.Check(); err != nil {
 		return s, existing, &kit.Exit{Code: kit.ExitInvalid, Err: err}
+	}
+	if existing == nil || existing.State == tenancy.Provisioning {
+		return s, existing, in.Operator.Free(ctx, s)
+	}
+	if d := tenancy.Diff(*existing, named(s, *existing)); len(d) > 0 {
+		return s, existing, fmt.Errorf("tenant %q exists with another %s (%s); to change it: tenantctl apply -f FILE", s.Slug, d[0].Field, d[0].From)
 	}
 	return s, existing, nil
 }
@@ -226,6 +228,9 @@ func newSetState(k *kit.Kit, verb string, to tenancy.State) *cobra.Command {
 			set := func(in *installation.Installation) error {
 				t, err := in.Operator.Find(cmd.Context(), args[0])
 				if err != nil {
+					return err
+				}
+				if err := t.MayBecome(to); err != nil {
 					return err
 				}
 				if !dry {
