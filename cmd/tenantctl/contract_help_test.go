@@ -85,6 +85,14 @@ func TestUsage(t *testing.T) {
 		{"migrate up --parallel many", "see: tenantctl migrate up --help"},
 		{"tenant show", "TENANT is missing; usage: tenantctl tenant show TENANT"},
 		{"roster show one", "IMPORT is missing"},
+		{"tenant list extra", `"extra" is too many; usage: tenantctl tenant list`},
+		{"doctor one two", "accepts at most 1 arg(s), received 2; usage: tenantctl doctor"},
+		{"join attest one", "requires at least 2 arg(s), only received 1; usage: tenantctl join attest"},
+		{"migrate up --ring nope", `"nope" for "--ring" flag: use canary, early, half, all; see: tenantctl migrate up --help`},
+		{"migrate up --parallel 0", "give a whole number, 1 or more; see: tenantctl migrate up --help"},
+		{"migrate up --parallel -3", "give a whole number, 1 or more"},
+		{"audit --limit -1", "give a whole number, 1 or more; see: tenantctl audit --help"},
+		{"roster history one --limit -1", "give a whole number, 1 or more; see: tenantctl roster history --help"},
 	} {
 		s.refused(2, c.words, strings.Fields(c.line)...)
 	}

@@ -106,7 +106,7 @@ func (o *addOptions) run(cmd *cobra.Command, in *installation.Installation, name
 
 func newList(k *kit.Kit) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List the clusters, the one with the catalogue first", Args: cobra.NoArgs,
+		Use: "list", Short: "List the clusters, the one with the catalogue first", Args: kit.Exactly(),
 		Long:    "List the clusters, the one with the catalogue first. Connects to none of the others and changes nothing.",
 		Example: "  tenantctl cluster list -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -38,7 +38,7 @@ again by the next run.
 The connection is encrypted where the server offers STARTTLS.`,
 		Example: `  tenantctl join remind --dry-run --tiera-mail liittyminen@tiera.example
   tenantctl join remind --smtp mail.example:25 --mail-from ei-vastausta@digione.example --tiera-mail liittyminen@tiera.example`,
-		Args: cobra.NoArgs,
+		Args: kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return remindRun(cmd, o) },
 	}
 	settings.MailFlags(cmd.Flags())

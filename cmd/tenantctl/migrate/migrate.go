@@ -21,7 +21,7 @@ func New(k *kit.Kit) *cobra.Command {
 
 func newStatus(k *kit.Kit) *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Count tenants by ring and schema version", Args: cobra.NoArgs,
+		Use: "status", Short: "Count tenants by ring and schema version", Args: kit.Exactly(),
 		Example: "  tenantctl migrate status -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return k.With(cmd.Context(), func(in *installation.Installation) error {
@@ -57,7 +57,7 @@ With -o json one object per tenant is printed as it finishes.`,
 		Example: `  tenantctl migrate up --ring canary
   tenantctl migrate up --tenant vantaa
   tenantctl migrate up --parallel 8 -o json`,
-		Args: cobra.NoArgs,
+		Args: kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			n, failed := 0, 0
 			o.Done = func(m tenancy.Migrated) {
@@ -88,9 +88,9 @@ With -o json one object per tenant is printed as it finishes.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Ring, "ring", "", "only this ring: canary, early, half or all")
+	kit.OneOf(f, &o.Ring, "ring", "only this ring: canary, early, half or all", "canary", "early", "half", "all")
 	f.StringVar(&o.Tenant, "tenant", "", "only this tenant")
-	f.IntVar(&o.Parallel, "parallel", 4, "tenants at a time")
+	kit.AtLeast(f, 1, &o.Parallel, "parallel", 4, "tenants at a time")
 	f.BoolVar(&o.DryRun, "dry-run", false, "say what would be migrated, change nothing")
 	return cmd
 }

@@ -44,7 +44,7 @@ again if they had ended. It creates no account at the provider.
 A viewer looks at everything there and changes nothing.`,
 		Example: `  tenantctl operator add --issuer https://login.example.fi --subject 8f14e45f --name "Paula Operaattori"
   tenantctl operator add --issuer https://login.example.fi --subject c9f0f895 --name "Olli Operaattori" --role viewer`,
-		Args: cobra.NoArgs,
+		Args: kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.Role, a.AddedBy = tenancy.OperatorRole(role), k.Actor
 			if err := a.Check(); err != nil {
@@ -78,7 +78,7 @@ func newList(k *kit.Kit) *cobra.Command {
 		Use: "list", Short: "List the operators, those of today first",
 		Long:    "List the operators, those of today first. Changes nothing.",
 		Example: "  tenantctl operator list -o json",
-		Args:    cobra.NoArgs,
+		Args:    kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return k.With(cmd.Context(), func(in *installation.Installation) error {
 				list, err := in.Operator.Accounts(cmd.Context())

@@ -29,7 +29,7 @@ without an end was killed.
 The commands below are about another log: the events of one tenant, who saw or
 changed whose data, which are sealed in a chain of signed heads.`,
 		Example: "  tenantctl audit --tenant vantaa --limit 20",
-		Args:    cobra.NoArgs,
+		Args:    kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return k.With(cmd.Context(), func(in *installation.Installation) error {
 				list, err := in.Operator.Log(cmd.Context(), tenant, limit)
@@ -45,7 +45,7 @@ changed whose data, which are sealed in a chain of signed heads.`,
 		},
 	}
 	cmd.Flags().StringVar(&tenant, "tenant", "", "only of this tenant")
-	cmd.Flags().IntVar(&limit, "limit", 100, "most entries")
+	kit.AtLeast(cmd.Flags(), 1, &limit, "limit", 100, "most entries")
 	cmd.AddCommand(newSeal(k), newAuditExport(k), newAuditVerify(k), newHead(k))
 	return cmd
 }

@@ -34,7 +34,7 @@ teachers, siblings, guardians, test identity codes. The same flags give the same
 file. With --mutate it is the next night's file of the same town. No database.`,
 		Example: `  tenantctl roster generate --tenant vantaa --learners 28000 --seed 7 --out vantaa.zip
   tenantctl roster generate --tenant vantaa --learners 28000 --seed 7 --mutate 2% --out night.zip`,
-		Args: cobra.NoArgs,
+		Args: kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return generateRun(cmd, o) },
 	}
 	f := cmd.Flags()

@@ -36,7 +36,7 @@ func newHistory(k *kit.Kit) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 50, "most entries")
+	kit.AtLeast(cmd.Flags(), 1, &limit, "limit", 50, "most entries")
 	return cmd
 }
 

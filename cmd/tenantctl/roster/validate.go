@@ -159,7 +159,7 @@ func showVerdict(k *kit.Kit, v verdict, table *csv.Writer) error {
 
 func newCodes(k *kit.Kit) *cobra.Command {
 	return &cobra.Command{
-		Use: "codes", Short: "List the codes of findings and the lenient repairs", Args: cobra.NoArgs,
+		Use: "codes", Short: "List the codes of findings and the lenient repairs", Args: kit.Exactly(),
 		Example: "  tenantctl roster codes -o json",
 		RunE: func(*cobra.Command, []string) error {
 			codes := slices.Concat(oneroster.Codes(), profile.Codes(), roster.Codes())

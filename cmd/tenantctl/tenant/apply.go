@@ -35,7 +35,7 @@ provider without a manifest stays as it is. Applying twice changes nothing. On a
 terminal it asks before it changes.`,
 		Example: `  tenantctl apply -f tenants/ --dry-run
   tenantctl apply -f tenants/vantaa.yaml`,
-		Args: cobra.NoArgs,
+		Args: kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return applyRun(cmd, o)
 		},
@@ -56,7 +56,7 @@ func NewPlan(k *kit.Kit) *cobra.Command {
 changed, and nothing is noted in the operator log.`,
 		Example: `  tenantctl plan -f tenants/
   tenantctl plan -f tenants/vantaa.yaml -o json`,
-		Args: cobra.NoArgs,
+		Args: kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return applyRun(cmd, o) },
 	}
 	o.flag(cmd)

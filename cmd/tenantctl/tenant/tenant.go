@@ -175,7 +175,7 @@ func row(t tenancy.Tenant) []string {
 
 func newList(k *kit.Kit) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List all tenants", Args: cobra.NoArgs,
+		Use: "list", Short: "List all tenants", Args: kit.Exactly(),
 		Example: "  tenantctl tenant list -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return k.With(cmd.Context(), func(in *installation.Installation) error {
