@@ -93,6 +93,7 @@ type added struct {
 }
 
 func (o *addOptions) run(cmd *cobra.Command, in *installation.Installation, name, ref string) error {
+	o.Note("cluster %s at %s", name, ref)
 	if err := in.Operator.AddCluster(cmd.Context(), name, ref, !o.dryRun); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@
 package join
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -107,6 +108,7 @@ schools is open; the municipality's own admins always do.`,
 				})
 			}
 			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				k.Flags(cmd, "template", "wave")
 				if _, err := p.Start(ctx, t, tiera(k), template, wave); err != nil {
 					return err
 				}
@@ -159,6 +161,8 @@ encrypted by the tenant's key. The same word given twice changes nothing.`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				k.Note("%s", strings.Join(args[1:], " "))
+				k.Flags(cmd, "evidence", "signer", "reason")
 				by := tiera(k)
 				if signer != "" {
 					by.Side, by.Name = joining.Municipality, signer
@@ -205,6 +209,8 @@ func newApprove(k *kit.Kit) *cobra.Command {
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				k.Note("%s", cmp.Or(strings.Join(args[1:], " "), "all that wait"))
+				k.Flags(cmd, "reason")
 				s, err := p.Approve(ctx, t, tiera(k), args[1:], reason)
 				if err != nil {
 					return err
@@ -228,7 +234,9 @@ func step(k *kit.Kit, use, short, example string, n int, f func(ctx context.Cont
 				what := ""
 				if n > 1 {
 					what = args[1]
+					k.Note("%s", what)
 				}
+				k.Flags(cmd, "reason")
 				s, err := f(ctx, p, t, what, reason)
 				if err != nil {
 					return err
@@ -292,6 +300,7 @@ func newMoveTemplate(k *kit.Kit) *cobra.Command {
 				return kit.Usage("--to is missing: name the version, such as joining/2")
 			}
 			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				k.Note("to %s", to)
 				v, s, err := p.MoveTemplate(ctx, t, tiera(k), to, dry)
 				if err != nil {
 					return err

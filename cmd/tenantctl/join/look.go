@@ -227,6 +227,9 @@ func newCheck(k *kit.Kit) *cobra.Command {
 				stage = args[1]
 			}
 			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				if stage != "" {
+					k.Note("stage %s", stage)
+				}
 				s, err := p.Check(ctx, t, stage)
 				if err != nil {
 					return err
@@ -262,6 +265,7 @@ func checkAll(ctx context.Context, k *kit.Kit, in *installation.Installation) er
 		return err
 	}
 	n := len(list.views) + failed
+	k.Note("%d checked, %d failed", len(list.views), failed)
 	k.Say("%d municipalities checked in %.1f s", n, time.Since(began).Seconds())
 	if failed > 0 {
 		return &kit.Exit{Code: kit.ExitSomeFailed, Err: fmt.Errorf("%d of %d could not be checked", failed, n)}

@@ -109,6 +109,7 @@ func (o *remindOptions) run(ctx context.Context, in *installation.Installation) 
 			break // nor is it for the others
 		}
 	}
+	o.Note("%d mails, %d not sent", tried, failed)
 	if err := o.show(rows); err != nil {
 		return err
 	}

@@ -93,6 +93,8 @@ type Kit struct {
 	Actor    string
 	Settings func() (settings.Settings, error)
 	Version  string
+
+	notes []string // of the change under way
 }
 
 // JSON tells whether the user wants JSON.
@@ -124,6 +126,21 @@ func (k *Kit) Change(ctx context.Context, cmd *cobra.Command, tenant string, f f
 	})
 }
 
+// Note adds to the operator log's line at the end of the change under way what it
+// changes: ids, keys, flags and counts, nothing of a person.
+func (k *Kit) Note(format string, args ...any) {
+	k.notes = append(k.notes, fmt.Sprintf(format, args...))
+}
+
+// Flags notes those of a change's flags that were given, by their names alone.
+func (k *Kit) Flags(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		if cmd.Flags().Changed(name) {
+			k.Note("--%s", name)
+		}
+	}
+}
+
 // Log runs f as Change does, in an installation that is open: for a command that
 // changes several tenants, each as a change of its own.
 func (k *Kit) Log(ctx context.Context, in *installation.Installation, cmd *cobra.Command, tenant string, f func() error) error {
@@ -131,16 +148,23 @@ func (k *Kit) Log(ctx context.Context, in *installation.Installation, cmd *cobra
 	if err != nil {
 		return err
 	}
+	around := k.notes
+	k.notes = nil
 	err = f()
-	outcome, detail := tenancy.Done, ""
+	detail := strings.Join(k.notes, ", ")
+	k.notes = around
+	if err != nil {
+		detail = strings.TrimPrefix(detail+": "+err.Error(), ": ")
+	}
+	outcome := tenancy.Done
 	switch Code(err) {
 	case 0:
 	case ExitHeld:
-		outcome, detail = tenancy.Held, err.Error()
+		outcome = tenancy.Held
 	case ExitNotAllowed:
-		outcome, detail = tenancy.Refused, err.Error()
+		outcome = tenancy.Refused
 	default:
-		outcome, detail = tenancy.Failed, err.Error()
+		outcome = tenancy.Failed
 	}
 	return errors.Join(err, ended(outcome, detail))
 }

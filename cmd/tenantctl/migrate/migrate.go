@@ -70,6 +70,10 @@ With -o json one object per tenant is printed as it finishes.`,
 			}
 			run := func(in *installation.Installation) error {
 				_, err := in.Operator.Migrate(cmd.Context(), o)
+				if o.Ring != "" {
+					k.Note("ring %s", o.Ring)
+				}
+				k.Note("%d migrated, %d failed", n-failed, failed)
 				switch {
 				case failed > 0:
 					k.Say("%d tenants migrated, %d failed; mend the cause (see: tenantctl doctor) and run again", n-failed, failed)

@@ -59,6 +59,7 @@ A viewer looks at everything there and changes nothing.`,
 				if err != nil {
 					return err
 				}
+				k.Note("operator %s, %s", put.ID, put.Role)
 				return k.Print(put, accountHead, [][]string{accountRow(put)})
 			})
 		},
@@ -114,6 +115,7 @@ changes nothing. It ends no account at the provider.`,
 				return nil
 			}
 			return k.Change(cmd.Context(), cmd, "", func(in *installation.Installation) error {
+				k.Note("operator %s", id)
 				if err := in.Operator.EndAccount(cmd.Context(), id); err != nil {
 					return err
 				}
@@ -146,6 +148,7 @@ is they who ask.`,
 			}
 			return k.Change(cmd.Context(), cmd, "", func(in *installation.Installation) error {
 				n, err := in.Operator.ForgetPasskeys(cmd.Context(), id)
+				k.Note("operator %s, %d passkeys", id, n)
 				if err != nil {
 					return err
 				}

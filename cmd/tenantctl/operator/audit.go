@@ -68,14 +68,16 @@ func newSeal(k *kit.Kit) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				out, rows, failed := []sealed{}, [][]string{}, 0
+				out, rows, failed, events := []sealed{}, [][]string{}, 0, 0
 				for _, t := range list {
 					s := sealed{Tenant: t.Slug}
 					if s.Events, err = sealTenant(cmd, in, t); err != nil {
 						s.Error, failed = err.Error(), failed+1
 					}
+					events += s.Events
 					out, rows = append(out, s), append(rows, []string{s.Tenant, strconv.Itoa(s.Events), s.Error})
 				}
+				k.Note("%d events of %d tenants", events, len(list))
 				if err := k.Print(out, []string{"TENANT", "EVENTS", "ERROR"}, rows); err != nil || failed == 0 {
 					return err
 				}

@@ -2,7 +2,9 @@ package roster
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -139,8 +141,11 @@ purged row cannot be rolled back.`,
 					if err != nil {
 						return err
 					}
+					k.Note("before %s", before)
 					rows := [][]string{}
-					for name, n := range counts {
+					for _, name := range slices.Sorted(maps.Keys(counts)) {
+						n := counts[name]
+						k.Note("%s: %d", name, n)
 						rows = append(rows, []string{name, strconv.Itoa(n)})
 					}
 					return k.Print(map[string]any{"tenant": t.Slug, "deleted": counts, "dry_run": dry}, []string{"TABLE", "ROWS"}, rows)

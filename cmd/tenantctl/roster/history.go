@@ -78,6 +78,11 @@ before the import. A rollback is an import itself and can be taken back.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			undo := func(in *installation.Installation) error {
 				return within(cmd.Context(), in, args[0], func(s *roster.Service, t tenancy.Tenant) error {
+					k.Note("import %s", args[1])
+					k.Flags(cmd, "force")
+					if o.reason != "" {
+						k.Note("a reason was given")
+					}
 					b := newBar(k)
 					began := time.Now()
 					p, err := s.Rollback(cmd.Context(), t, args[1], force, o.dryRun, roster.Approval{Who: k.Actor, Reason: o.reason}, b.progress)
@@ -85,6 +90,7 @@ before the import. A rollback is an import itself and can be taken back.`,
 					if p, err = cancelled(cmd.Context(), s, t, began, p, err); err != nil {
 						return err
 					}
+					k.Note("taken back as %s", p.Import)
 					if k.JSON() {
 						return k.PrintJSON(view(p))
 					}
@@ -137,6 +143,11 @@ delete it. It is written whole or not at all.`,
 					if err != nil {
 						return err
 					}
+					total := 0
+					for _, n := range rows {
+						total += n
+					}
+					k.Note("%d rows", total)
 					return k.Print(map[string]any{"tenant": t.Slug, "file": out, "rows": rows}, []string{"TENANT", "FILE"}, [][]string{{t.Slug, out}})
 				})
 			})

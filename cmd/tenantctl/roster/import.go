@@ -47,6 +47,14 @@ func (o *importOptions) approvalFlags(cmd *cobra.Command) {
 	f.StringVar(&o.reason, "reason", "", "why it is right, for the record")
 }
 
+// said notes what was asked for. An approval's reason is kept with it, here as well.
+func (o *importOptions) said(cmd *cobra.Command) {
+	o.Flags(cmd, "lenient", "no-delete", "profile", "mapping", "initial", "approve")
+	if o.reason != "" {
+		o.Note("reason: %s", o.reason)
+	}
+}
+
 func (o *importOptions) approval() roster.Approval {
 	return roster.Approval{Who: o.Actor, Initial: o.initial, Approve: o.approve, Reason: o.reason}
 }
@@ -67,7 +75,7 @@ FILE is a OneRoster zip, a folder of its CSV files, s3://bucket/key, or with
 		Args: kit.Exactly("TENANT", "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.tenant, o.file = args[0], args[1]
-			return k.Change(cmd.Context(), cmd, o.tenant, func(in *installation.Installation) error { return o.run(cmd.Context(), in, true) })
+			return k.Change(cmd.Context(), cmd, o.tenant, func(in *installation.Installation) error { return o.run(cmd, in, true) })
 		},
 	}
 	o.sourceFlags(cmd)
@@ -87,7 +95,7 @@ any moment, the old roster stays.`,
 		Args: kit.Exactly("TENANT", "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.tenant, o.file = args[0], args[1]
-			return k.Change(cmd.Context(), cmd, o.tenant, func(in *installation.Installation) error { return o.run(cmd.Context(), in, o.dryRun) })
+			return k.Change(cmd.Context(), cmd, o.tenant, func(in *installation.Installation) error { return o.run(cmd, in, o.dryRun) })
 		},
 	}
 	o.sourceFlags(cmd)
@@ -110,7 +118,7 @@ a reason; where the tenant asks for two people, by another than the planner.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.tenant, o.plan = args[0], args[1]
 			apply := func(in *installation.Installation) error {
-				return within(cmd.Context(), in, o.tenant, func(s *roster.Service, t tenancy.Tenant) error { return o.apply(cmd.Context(), in, s, t) })
+				return within(cmd.Context(), in, o.tenant, func(s *roster.Service, t tenancy.Tenant) error { return o.apply(cmd, in, s, t) })
 			}
 			if o.dryRun {
 				return k.With(cmd.Context(), apply)
@@ -123,7 +131,10 @@ a reason; where the tenant asks for two people, by another than the planner.`,
 	return cmd
 }
 
-func (o *importOptions) apply(ctx context.Context, in *installation.Installation, s *roster.Service, t tenancy.Tenant) error {
+func (o *importOptions) apply(cmd *cobra.Command, in *installation.Installation, s *roster.Service, t tenancy.Tenant) error {
+	ctx := cmd.Context()
+	o.Note("plan %s", o.plan)
+	o.said(cmd)
 	if o.dryRun {
 		p, err := s.Show(ctx, t, o.plan)
 		if err != nil {
@@ -141,7 +152,9 @@ func (o *importOptions) apply(ctx context.Context, in *installation.Installation
 	return o.outcome(p, err)
 }
 
-func (o *importOptions) run(ctx context.Context, in *installation.Installation, planOnly bool) error {
+func (o *importOptions) run(cmd *cobra.Command, in *installation.Installation, planOnly bool) error {
+	ctx := cmd.Context()
+	o.said(cmd)
 	return within(ctx, in, o.tenant, func(s *roster.Service, t tenancy.Tenant) error {
 		f, err := o.openSource(ctx, in, t)
 		if errors.Is(err, context.Canceled) {
@@ -232,6 +245,12 @@ func (o *importOptions) outcome(p *roster.Plan, err error) error {
 	}
 	if held != nil {
 		p = held.Plan
+	}
+	if o.plan == "" {
+		o.Note("plan %s", p.ID)
+	}
+	if p.Import != "" {
+		o.Note("import %s", p.Import)
 	}
 	if o.JSON() {
 		if perr := o.PrintJSON(view(p)); perr != nil {

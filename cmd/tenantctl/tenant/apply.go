@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -113,18 +114,33 @@ func applyRun(cmd *cobra.Command, o *applyOptions) error {
 				return errors.Join(err, &kit.Exit{Code: kit.ExitUsage, Err: errors.New("cancelled; nothing was changed")})
 			}
 		}
-		return o.execute(ctx, in, list)
+		return o.execute(ctx, cmd, in, list)
 	})
 }
 
-func (o *applyOptions) execute(ctx context.Context, in *installation.Installation, list []*applied) error {
+func (o *applyOptions) execute(ctx context.Context, cmd *cobra.Command, in *installation.Installation, list []*applied) error {
+	count := map[string]int{}
 	for _, a := range list {
 		if a.Error != "" { // found while comparing
+			count["failed"]++
 			continue
 		}
-		if err := o.bring(ctx, in, a); err != nil {
+		if count[a.Action]++; a.Action == "none" {
+			continue
+		}
+		err := o.Log(ctx, in, cmd, a.Tenant, func() error {
+			o.Note("%s", a.Action)
+			for _, c := range a.Changes {
+				o.Note("%s", c.Field)
+			}
+			return o.bring(ctx, in, a)
+		})
+		if err != nil {
 			a.Error = err.Error()
 		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(count)) {
+		o.Note("%d %s", count[what], what)
 	}
 	return o.end(list)
 }

@@ -59,6 +59,7 @@ can read it; delete it when it has served.`,
 						return err
 					}
 					e.SHA256, e.Rows, e.Objects, e.SchemaVersion = sum, m.Rows(), len(m.Objects), m.SchemaVersion
+					k.Note("%d rows, %d objects, sha256 %s", e.Rows, e.Objects, e.SHA256)
 					k.Say("%s holds personal data in the clear; delete it when it has served", out)
 				}
 				return k.Print(e, []string{"TENANT", "FILE", "SHA256", "ROWS", "OBJECTS"},
@@ -183,6 +184,7 @@ func (o *restoreOptions) run(ctx context.Context, in *installation.Installation)
 			return err
 		}
 	}
+	o.Note("%s from %s, sha256 %s", r.Action, r.Source, r.SHA256)
 	if !o.dryRun && r.Action != "none" {
 		t, err := s.Restore(ctx, spec, f, o.progress())
 		if err != nil {

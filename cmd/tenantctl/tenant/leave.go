@@ -42,6 +42,7 @@ at once. Taken back by: tenantctl tenant resume TENANT.`,
 				if err != nil {
 					return err
 				}
+				k.Note("was %s, a reason was given", t.State)
 				if t.State = tenancy.Leaving; !dry {
 					if t, err = leave(ctx, k, in, args[0], reason); err != nil {
 						return err
@@ -89,6 +90,7 @@ nothing opens a sealed tenant again: restore the export if it was wrong.`,
 					return err
 				}
 				defer func() { _ = f.Close() }()
+				k.Note("export sha256 %s", f.SHA256)
 				if dry {
 					if err := in.Transfer().CheckExport(ctx, t, f); err != nil {
 						return err
@@ -146,6 +148,7 @@ by another --actor carries it out. Killed after that, anybody's call goes on.
 				if err != nil && kit.Code(err) != kit.ExitHeld {
 					return err
 				}
+				k.Note("%s", e.State)
 				if perr := show(k, e); perr != nil {
 					return perr
 				}

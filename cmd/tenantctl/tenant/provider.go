@@ -102,6 +102,8 @@ func (o *providerOptions) put(cmd *cobra.Command, slug string) error {
 		}
 	}
 	return run(ctx, cmd, slug, func(in *installation.Installation) error {
+		o.Note("client %s of %s", o.p.ClientID, o.p.Issuer)
+		o.Flags(cmd, "profile", "require", "for", "strong", "strong-acr", "disable")
 		t, err := kit.Tenant(ctx, in, slug)
 		if err != nil {
 			return err

@@ -75,10 +75,11 @@ func createRun(cmd *cobra.Command, o *createOptions) error {
 		})
 	}
 	return o.Change(ctx, cmd, o.spec.Slug, func(in *installation.Installation) error {
-		spec, _, err := complete(ctx, in, o.spec)
+		spec, existing, err := complete(ctx, in, o.spec)
 		if err != nil {
 			return err
 		}
+		o.Note("%s", action(existing))
 		t, err := provision(ctx, o.Kit, in, spec)
 		if err != nil {
 			return err
@@ -157,14 +158,22 @@ func (o *createOptions) preview(s tenancy.Spec, existing *tenancy.Tenant) error 
 		Steps  []string `json:"steps"`
 		DryRun bool     `json:"dry_run"`
 	}
-	p := preview{Tenant: s.Slug, Action: "create", Steps: tenancy.ProvisionSteps(), DryRun: true}
-	if existing != nil {
-		p.Action = "finish"
-		if existing.State != tenancy.Provisioning {
-			p.Action, p.Steps = "none", []string{}
-		}
+	p := preview{Tenant: s.Slug, Action: action(existing), Steps: tenancy.ProvisionSteps(), DryRun: true}
+	if p.Action == "none" {
+		p.Steps = []string{}
 	}
 	return o.Print(p, []string{"TENANT", "ACTION", "STEPS"}, [][]string{{p.Tenant, p.Action, strings.Join(p.Steps, ", ")}})
+}
+
+// action is what is to be done for a tenant to stand.
+func action(existing *tenancy.Tenant) string {
+	switch {
+	case existing == nil:
+		return "create"
+	case existing.State == tenancy.Provisioning:
+		return "finish"
+	}
+	return "none"
 }
 
 var head = []string{"SLUG", "STATE", "NAME", "CODE", "CELL", "CLUSTER", "RING", "VERSION", "HOSTS"}
@@ -233,7 +242,7 @@ func newSetState(k *kit.Kit, verb string, to tenancy.State) *cobra.Command {
 				if err := t.MayBecome(to); err != nil {
 					return err
 				}
-				if !dry {
+				if k.Note("was %s", t.State); !dry {
 					if err := in.Operator.SetState(cmd.Context(), t, to); err != nil {
 						return err
 					}
