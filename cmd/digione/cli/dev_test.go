@@ -30,8 +30,13 @@ func TestDev(t *testing.T) {
 	bin, data := workshop(t)
 	port := block(t)
 
-	// Killed while it makes its database: the next start begins anew.
+	// Stopped and killed while it makes its database: the next start begins anew.
 	r := begin(t, bin, data, port)
+	eventually(t, "it is at work", 20*time.Second, func() bool { return atWork(filepath.Join(data, "postgres")) })
+	if code := r.stop(syscall.SIGINT); code != 2 || !strings.Contains(r.out.String(), "Cancelled. What was finished is kept") || strings.Contains(r.out.String(), "digione:") {
+		t.Errorf("stopped at its first start: exit %d, %s", code, r.out)
+	}
+	r = begin(t, bin, data, port)
 	time.Sleep(300 * time.Millisecond)
 	r.stop(syscall.SIGKILL)
 	eventually(t, "initdb of the killed one ends", 20*time.Second, func() bool { return !atWork(data) })

@@ -27,8 +27,6 @@ func main() {
 }
 
 func run(dir string, check bool) error {
-	operators := cli.New(os.Stdin, io.Discard, io.Discard)
-	operators.InitDefaultCompletionCmd()
 	out := dir
 	if check {
 		tmp, err := os.MkdirTemp("", "clidocs-")
@@ -43,7 +41,7 @@ func run(dir string, check bool) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	for _, root := range []*cobra.Command{operators, serving.New()} {
+	for _, root := range []*cobra.Command{cli.New(os.Stdin, io.Discard, io.Discard), serving.New()} {
 		root.DisableAutoGenTag = true
 		if err := doc.GenMarkdownTree(root, out); err != nil {
 			return err

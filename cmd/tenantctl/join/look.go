@@ -203,7 +203,7 @@ func newStatus(k *kit.Kit) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&wave, "wave", "", "only this wave of municipalities")
-	cmd.Flags().StringVar(&owner, "owner", "", "only what waits for municipality, tiera or system")
+	kit.OneOf(cmd.Flags(), &owner, "owner", "only what waits for municipality, tiera or system", joining.Municipality, joining.Tiera, joining.System)
 	return cmd
 }
 
@@ -226,7 +226,7 @@ func newCheck(k *kit.Kit) *cobra.Command {
 			if len(args) == 2 {
 				stage = args[1]
 			}
-			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+			return change(k, cmd, args[0], false, func(ctx context.Context, p *process, t tenancy.Tenant) error {
 				if stage != "" {
 					k.Note("stage %s", stage)
 				}

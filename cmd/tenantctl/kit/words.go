@@ -38,6 +38,7 @@ func Strict(root *cobra.Command) {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return Usage("%w; see: %s --help", err, cmd.CommandPath())
 	})
+	root.InitDefaultCompletionCmd()
 	strict(root)
 }
 

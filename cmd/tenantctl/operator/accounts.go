@@ -59,7 +59,7 @@ A viewer looks at everything there and changes nothing.`,
 				if err != nil {
 					return err
 				}
-				k.Note("operator %s, %s", put.ID, put.Role)
+				k.Note("account %s, %s", put.ID, put.Role)
 				return k.Print(put, accountHead, [][]string{accountRow(put)})
 			})
 		},
@@ -115,7 +115,7 @@ changes nothing. It ends no account at the provider.`,
 				return nil
 			}
 			return k.Change(cmd.Context(), cmd, "", func(in *installation.Installation) error {
-				k.Note("operator %s", id)
+				k.Note("account %s", id)
 				if err := in.Operator.EndAccount(cmd.Context(), id); err != nil {
 					return err
 				}
@@ -148,7 +148,7 @@ is they who ask.`,
 			}
 			return k.Change(cmd.Context(), cmd, "", func(in *installation.Installation) error {
 				n, err := in.Operator.ForgetPasskeys(cmd.Context(), id)
-				k.Note("operator %s, %d passkeys", id, n)
+				k.Note("account %s, %d passkeys", id, n)
 				if err != nil {
 					return err
 				}

@@ -33,6 +33,9 @@ changed whose data, which are sealed in a chain of signed heads.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return k.With(cmd.Context(), func(in *installation.Installation) error {
 				list, err := in.Operator.Log(cmd.Context(), tenant, limit)
+				if err == nil && tenant != "" && len(list) == 0 { // misspelt, perhaps
+					_, err = in.Operator.Find(cmd.Context(), tenant)
+				}
 				if err != nil {
 					return err
 				}
@@ -243,7 +246,7 @@ that you noted down. Exit 1 when anything is wrong.`,
 			}
 			f, err := os.Open(args[0])
 			if err != nil {
-				return err
+				return fmt.Errorf("%w; name a file that tenantctl audit export has written", err)
 			}
 			defer func() { _ = f.Close() }()
 			r, wrong := seal.Verify(f, trust)

@@ -29,7 +29,7 @@ func newHistory(k *kit.Kit) *cobra.Command {
 					rows, views := [][]string{}, []planView{}
 					for _, p := range list {
 						views = append(views, view(p))
-						rows = append(rows, []string{p.ID, p.Import, string(p.State), p.PlannedAt.Local().Format(time.DateTime), p.SourceName, strconv.FormatInt(p.Rows, 10), p.PlannedBy, p.AppliedBy})
+						rows = append(rows, []string{p.ID, p.Import, string(p.State), p.PlannedAt.Local().Format(time.DateTime), p.SourceName, strconv.FormatInt(p.Rows, 10), who(p.PlannedBy), who(p.AppliedBy)})
 					}
 					return k.Print(views, []string{"PLAN", "IMPORT", "STATE", "PLANNED", "SOURCE", "ROWS", "PLANNED BY", "APPLIED BY"}, rows)
 				})
@@ -38,6 +38,14 @@ func newHistory(k *kit.Kit) *cobra.Command {
 	}
 	kit.AtLeast(cmd.Flags(), 1, &limit, "limit", 50, "most entries")
 	return cmd
+}
+
+// who says of an account what it is: a person of the municipality has no name here.
+func who(account string) string {
+	if person, ok := roster.PersonOf(account); ok {
+		return fmt.Sprintf("municipal admin (person %s)", person)
+	}
+	return account
 }
 
 func newShow(k *kit.Kit) *cobra.Command {
@@ -54,7 +62,7 @@ func newShow(k *kit.Kit) *cobra.Command {
 					if k.JSON() {
 						return k.PrintJSON(view(p))
 					}
-					k.Say("%s %s: %s, %s of %s, planned by %s", p.ID, p.Import, p.State, p.Kind, p.SourceName, p.PlannedBy)
+					k.Say("%s %s: %s, %s of %s, planned by %s", p.ID, p.Import, p.State, p.Kind, p.SourceName, who(p.PlannedBy))
 					return printPlan(k, p)
 				})
 			})

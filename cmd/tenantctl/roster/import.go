@@ -237,6 +237,7 @@ func (o *importOptions) outcome(p *roster.Plan, err error) error {
 			return errors.Join(o.PrintJSON(verdictOf(bad.Name, bad.Report)), &kit.Exit{Code: kit.ExitInvalid, Err: err})
 		}
 		findings(o.Kit, bad.Name, bad.Report)
+		ownCSV(o.Kit, o.file, bad.Report.Findings)
 		return &kit.Exit{Code: kit.ExitInvalid, Err: err, Silent: true}
 	}
 	held := (*roster.HeldError)(nil)
@@ -287,7 +288,7 @@ func (o *importOptions) options() (roster.Options, error) {
 	}
 	f, err := os.Open(o.mapping)
 	if err != nil {
-		return opts, err
+		return opts, fmt.Errorf("%w; name a CSV type,old,new with --mapping", err)
 	}
 	defer func() { _ = f.Close() }()
 	rows, err := csv.NewReader(f).ReadAll()

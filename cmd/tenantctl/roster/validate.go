@@ -154,6 +154,7 @@ func showVerdict(k *kit.Kit, v verdict, table *csv.Writer) error {
 	if v.Problems != "" {
 		k.Say("  %s", v.Problems)
 	}
+	ownCSV(k, v.File, v.Errors)
 	return k.Print(v, []string{"FILE", "STATE", "VERSION", "ROWS", "ERRORS"}, [][]string{{v.File, state, v.Version, strconv.FormatInt(n, 10), strconv.Itoa(errs)}})
 }
 
