@@ -89,7 +89,7 @@ func TestUsage(t *testing.T) {
 		{"tenant list extra", `"extra" is too many; usage: tenantctl tenant list`},
 		{"doctor one two", "accepts at most 1 arg(s), received 2; usage: tenantctl doctor"},
 		{"join attest one", "requires at least 2 arg(s), only received 1; usage: tenantctl join attest"},
-		{"migrate up --ring nope", `"nope" for "--ring" flag: use canary, early, half, all; see: tenantctl migrate up --help`},
+		{"migrate up --ring nope", `"nope" for "--ring" flag: use canary, early, half or all; see: tenantctl migrate up --help`},
 		{"migrate up --parallel 0", "give a whole number, 1 or more; see: tenantctl migrate up --help"},
 		{"migrate up --parallel -3", "give a whole number, 1 or more"},
 		{"audit --limit -1", "give a whole number, 1 or more; see: tenantctl audit --help"},
@@ -121,11 +121,11 @@ func TestNextSteps(t *testing.T) {
 		{5, "tenantctl roster profile suggest " + csv, "roster profile check " + csv},
 		{5, csv + ":2: not YAML", "roster profile check " + csv},
 		{2, "--issuer is missing", "tenant provider " + slug + " --name X --dry-run"},
-		{1, "no such tenant; see: tenantctl tenant list", "audit --tenant nosuch"},
+		{1, "no such tenant; see: tenantctl tenant list", "audit --tenant eikukaan"},
 		{1, "name a file that tenantctl audit export has written", "audit verify /nope"},
 		{1, "name a file that tenantctl tenant export has written", "tenant restore uusi --from /nope"},
-		{2, "use fi, sv, en", "join report " + slug + " --out " + dir + "/r.html --lang xx"},
-		{2, "use municipality, tiera, system", "join status --owner nobody"},
+		{2, "use fi, sv or en", "join report " + slug + " --out " + dir + "/r.html --lang xx"},
+		{2, "use municipality, tiera or system", "join status --owner nobody"},
 		{2, `unknown command "fishy" for "tenantctl completion"`, "completion fishy"},
 	} {
 		s.refused(c.code, c.words, strings.Fields(c.line)...)

@@ -76,7 +76,7 @@ func TestFleet(t *testing.T) {
 			t.Errorf("migrate up %v of a current fleet: %s", args, a)
 		}
 	}
-	if a := s.refused(1, `ring "last": use canary, early, half or all`, "migrate", "up", "--ring", "last"); strings.Contains(a.err, "all tenants are") {
+	if a := s.refused(2, `"last" for "--ring" flag: use canary, early, half or all`, "migrate", "up", "--ring", "last"); strings.Contains(a.err, "all tenants are") {
 		t.Errorf("an unknown ring: %s", a)
 	}
 }

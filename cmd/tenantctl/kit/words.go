@@ -126,7 +126,8 @@ func (w *word) Type() string { return "string" }
 
 func (w *word) Set(s string) error {
 	if !slices.Contains(w.allowed, s) {
-		return fmt.Errorf("use %s", strings.Join(w.allowed, ", "))
+		last := len(w.allowed) - 1
+		return fmt.Errorf("use %s or %s", strings.Join(w.allowed[:last], ", "), w.allowed[last])
 	}
 	*w.p = s
 	return nil

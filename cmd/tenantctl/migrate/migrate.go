@@ -73,7 +73,9 @@ With -o json one object per tenant is printed as it finishes.`,
 				if o.Ring != "" {
 					k.Note("ring %s", o.Ring)
 				}
-				k.Note("%d migrated, %d failed", n-failed, failed)
+				if err == nil || n > 0 {
+					k.Note("%d migrated, %d failed", n-failed, failed)
+				}
 				switch {
 				case failed > 0:
 					k.Say("%d tenants migrated, %d failed; mend the cause (see: tenantctl doctor) and run again", n-failed, failed)
