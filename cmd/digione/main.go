@@ -4,35 +4,18 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 	_ "time/tzdata" // validity is meant in Finnish days, on any machine
 
-	"github.com/spf13/cobra"
-
-	"digione/cmd/internal/settings"
+	"digione/cmd/digione/cli"
+	"digione/cmd/tenantctl/kit"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := root().ExecuteContext(ctx)
+	code := kit.Run(ctx, cli.New(), os.Args[1:], os.Stderr)
 	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "digione:", err)
-		os.Exit(1)
-	}
-}
-
-func root() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "digione",
-		Short: "Serve DigiOne, the shared platform of Finnish education providers",
-	}
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	settings.Flags(cmd.PersistentFlags(), true)
-	settings.ServeMailFlags(cmd.PersistentFlags())
-	cmd.AddCommand(newServe(), newDev())
-	return cmd
+	os.Exit(code)
 }

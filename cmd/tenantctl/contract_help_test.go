@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -85,6 +86,14 @@ func TestUsage(t *testing.T) {
 		{"migrate up --parallel many", "see: tenantctl migrate up --help"},
 		{"tenant show", "TENANT is missing; usage: tenantctl tenant show TENANT"},
 		{"roster show one", "IMPORT is missing"},
+		{"tenant list extra", `"extra" is too many; usage: tenantctl tenant list`},
+		{"doctor one two", "accepts at most 1 arg(s), received 2; usage: tenantctl doctor"},
+		{"join attest one", "requires at least 2 arg(s), only received 1; usage: tenantctl join attest"},
+		{"migrate up --ring nope", `"nope" for "--ring" flag: use canary, early, half or all; see: tenantctl migrate up --help`},
+		{"migrate up --parallel 0", "give a whole number, 1 or more; see: tenantctl migrate up --help"},
+		{"migrate up --parallel -3", "give a whole number, 1 or more"},
+		{"audit --limit -1", "give a whole number, 1 or more; see: tenantctl audit --help"},
+		{"roster history one --limit -1", "give a whole number, 1 or more; see: tenantctl roster history --help"},
 	} {
 		s.refused(2, c.words, strings.Fields(c.line)...)
 	}
@@ -93,6 +102,36 @@ func TestUsage(t *testing.T) {
 		if a.code != 2 || !strings.Contains(a.out, "Available Commands:") {
 			t.Errorf("%q alone: %s", noun, a)
 		}
+	}
+}
+
+// TestNextSteps: an error says what to do next.
+func TestNextSteps(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	slug, dir := s.town("seuraava"), t.TempDir()
+	csv := write(t, filepath.Join(dir, "oma.csv"), []byte("tunnus;nimi, luokka: [\n1;2\n"))
+	for _, c := range []struct {
+		code  int
+		words string
+		line  string
+	}{
+		{5, "stat /nope: no such file or directory; name a manifest or a folder of manifests with -f", "apply -f /nope"},
+		{5, "tenantctl roster profile suggest " + csv, "roster import " + slug + " " + csv},
+		{5, "tenantctl roster profile suggest " + csv, "roster profile check " + csv},
+		{5, csv + ":2: not YAML", "roster profile check " + csv},
+		{2, "--issuer is missing", "tenant provider " + slug + " --name X --dry-run"},
+		{1, "no such tenant; see: tenantctl tenant list", "audit --tenant eikukaan"},
+		{1, "name a file that tenantctl audit export has written", "audit verify /nope"},
+		{1, "name a file that tenantctl tenant export has written", "tenant restore uusi --from /nope"},
+		{2, "use fi, sv or en", "join report " + slug + " --out " + dir + "/r.html --lang xx"},
+		{2, "use municipality, tiera or system", "join status --owner nobody"},
+		{2, `unknown command "fishy" for "tenantctl completion"`, "completion fishy"},
+	} {
+		s.refused(c.code, c.words, strings.Fields(c.line)...)
+	}
+	if a := s.run("roster", "validate", csv); a.code != 5 || !strings.Contains(a.err, "tenantctl roster profile suggest "+csv) {
+		t.Errorf("validate of a CSV: %s", a)
 	}
 }
 

@@ -76,7 +76,7 @@ func TestFleet(t *testing.T) {
 			t.Errorf("migrate up %v of a current fleet: %s", args, a)
 		}
 	}
-	if a := s.refused(1, `ring "last": use canary, early, half or all`, "migrate", "up", "--ring", "last"); strings.Contains(a.err, "all tenants are") {
+	if a := s.refused(2, `"last" for "--ring" flag: use canary, early, half or all`, "migrate", "up", "--ring", "last"); strings.Contains(a.err, "all tenants are") {
 		t.Errorf("an unknown ring: %s", a)
 	}
 }
@@ -300,5 +300,52 @@ func TestSettings(t *testing.T) {
 	}
 	if a := beside("digione", "\x7fELF\x00\x01"); a.code != 1 || !strings.Contains(a.err, "connect database") {
 		t.Errorf("beside the program: %s", a)
+	}
+}
+
+// TestLogSays: the operator log says what was changed, by ids, keys and flags; what
+// apply does stands with each tenant that it was done to.
+func TestLogSays(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	c := code()
+	slug, file := "kirjattu-"+c, filepath.Join(t.TempDir(), "t.yaml")
+	manifest := func(name string) {
+		write(t, file, fmt.Appendf(nil, "slug: %s\nname_fi: %s\nmunicipality_code: \"%s\"\nhosts: [%s.example]\n", slug, name, c, slug))
+	}
+	manifest("Kirjattu")
+	s.ok("apply", "-f", file)
+	manifest("Toisin")
+	s.ok("apply", "-f", file)
+	s.ok("apply", "-f", file) // nothing to do: nothing of the tenant's
+	held := s.run("roster", "import", slug, s.generated(60), "-o", "json")
+	plan := object[plan](t, held.out).Plan
+	s.ok("roster", "apply", slug, plan, "--initial", "--approve", "--reason", "tarkistettu käsin")
+	s.ok("roster", "rollback", slug, "imp_1", "--force", "--reason", "väärä lukuvuosi")
+	again := object[fields](t, s.ok("roster", "plan", slug, s.generated(60), "-o", "json"))["plan"]
+	s.ok("roster", "close", slug, fmt.Sprint(again))
+	s.run("roster", "edit", slug, "users", "nobody", "givenName", "Salainen")
+	s.run("join", "start", slug, "--wave", "2027-kevat")
+	var got []string
+	for _, e := range object[[]fields](t, s.ok("audit", "--tenant", slug, "-o", "json")) {
+		if e["phase"] == "end" {
+			got = append(got, fmt.Sprint(e["command"], " ", e["outcome"], ": ", e["detail"]))
+		}
+	}
+	slices.Reverse(got)
+	want := []string{"apply done: create", "apply done: update, name_fi", "roster import held: plan " + plan + ": ",
+		"roster apply done: plan " + plan + ", --initial, --approve, reason: tarkistettu käsin, import imp_1",
+		"roster rollback done: import imp_1, --force, a reason was given, taken back as imp_2", "roster plan done: plan " + fmt.Sprint(again),
+		"roster close done: plan " + fmt.Sprint(again), "roster edit failed: ", "join start done: --wave"}
+	if len(got) != len(want) {
+		t.Fatalf("%d entries:\n%s", len(got), strings.Join(got, "\n"))
+	}
+	for i, w := range want {
+		if !strings.HasPrefix(got[i], w) || strings.HasSuffix(w, plan) && got[i] != w {
+			t.Errorf("entry %d: %s, want %s", i, got[i], w)
+		}
+	}
+	if all := strings.Join(got, " "); strings.Contains(all, "Salainen") || strings.Contains(all, "Toisin") || strings.Contains(all, "väärä") {
+		t.Errorf("a value is in the log: %s", all)
 	}
 }

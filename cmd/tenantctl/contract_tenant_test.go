@@ -101,8 +101,15 @@ func TestTenantCreateRefuses(t *testing.T) {
 		{5, `host "A.fi": use a lower-case host name`, "nobody --name-fi N --municipality-code 998 --host A.fi"},
 		{5, `slug "No-Body": use 2-30 of a-z, 0-9`, "No-Body --name-fi N --municipality-code 998"},
 		{5, `slug "x'; drop`, "x';~drop --name-fi N --municipality-code 998"},
+		{5, "name_fi holds a line break", "nobody --name-fi N\nN --municipality-code 998"},
+		{5, "name_sv holds a line break or another character that is not seen", "nobody --name-fi N --name-sv N\x1b[31m --municipality-code 998"},
+		{5, "name_en begins or ends with a space", "nobody --name-fi N --name-en ~N --municipality-code 998"},
+		{5, "name_fi has 101 characters; use at most 100", "nobody --municipality-code 998 --name-fi " + strings.Repeat("ä", 101)},
 	} {
-		args := strings.Fields(c.flags)
+		args := strings.Split(c.flags, " ")
+		if c.flags == "" {
+			args = nil
+		}
 		for i := range args {
 			args[i] = strings.ReplaceAll(args[i], "~", " ")
 		}
@@ -118,6 +125,68 @@ func TestTenantCreateRefuses(t *testing.T) {
 		if !strings.Contains(a.err, w) {
 			t.Errorf("not told: %s: %s", w, a)
 		}
+	}
+}
+
+// TestDryRunDecides: a dry run refuses what the real one would, and nothing is begun.
+func TestDryRunDecides(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	c, free := code(), code()
+	n, _ := strconv.Atoi(c)
+	slug, bid, oid := "varattu-"+c, businessID(1234000+20*n), "1.2.246.562.99.9999999999"+c
+	s.ok("tenant", "create", slug, "--name-fi", "Varattu", "--municipality-code", c, "--business-id", bid, "--organisation-oid", oid, "--host", slug+".example")
+	for _, r := range []struct {
+		words string
+		args  []string
+	}{
+		{"municipality code " + c + " belongs to another tenant", []string{"toinen-" + c, "--municipality-code", c}},
+		{"business id " + bid + " belongs to another tenant", []string{"toinen-" + c, "--municipality-code", free, "--business-id", bid}},
+		{"organisation oid " + oid + " belongs to another tenant", []string{"toinen-" + c, "--municipality-code", free, "--organisation-oid", oid}},
+		{"host " + slug + ".example belongs to another tenant", []string{"toinen-" + c, "--municipality-code", free, "--host", slug + ".example"}},
+		{"host operator.localhost is the operators' own", []string{"toinen-" + c, "--municipality-code", free, "--host", "operator.localhost"}},
+		{"host koti.localhost is the guardians' own", []string{"toinen-" + c, "--municipality-code", free, "--host", "koti.localhost"}},
+		{"exists with another name_fi", []string{slug}},
+	} {
+		create := slices.Concat([]string{"tenant", "create", "--name-fi", "Toinen"}, r.args)
+		s.refused(1, r.words, append(create, "--dry-run")...)
+		s.refused(1, r.words, create...)
+	}
+	if list := s.ok("tenant", "list"); strings.Contains(list, "toinen-"+c) {
+		t.Errorf("a refused tenant was begun: %s", list)
+	}
+
+	// Manifests are held against each other as well, and each in its turn.
+	file := filepath.Join(t.TempDir(), "t.yaml")
+	doc := func(slug, code, host string) string {
+		return fmt.Sprintf("---\nslug: %s\nname_fi: X\nmunicipality_code: \"%s\"\nhosts: [%s]\n", slug, code, host)
+	}
+	apply := func(code int, words string) {
+		t.Helper()
+		for _, args := range [][]string{{"plan"}, {"apply", "--dry-run"}, {"apply"}} {
+			if a := s.run(append(args, "-f", file)...); a.code != code || !strings.Contains(a.err, words) {
+				t.Errorf("%v: want %d, %q: %s", args, code, words, a)
+			}
+		}
+	}
+	a, b := code(), code()
+	write(t, file, []byte(doc("eka-"+a, a, "yhteinen-"+a+".example")+doc("toka-"+b, b, "yhteinen-"+a+".example")))
+	apply(3, "toka-"+b+": host yhteinen-"+a+".example belongs to another tenant")
+	if list := s.ok("tenant", "list"); !strings.Contains(list, "eka-"+a) || strings.Contains(list, "toka-"+b) {
+		t.Errorf("of two with one host: %s", list)
+	}
+	// A host that the first gives away is the second's to take, in one run.
+	write(t, file, []byte(doc("eka-"+a, a, "oma-"+a+".example")+doc("toka-"+b, b, "yhteinen-"+a+".example")))
+	apply(0, "")
+	write(t, file, []byte(doc("eka-"+a, a, "toka-"+b+".example, yhteinen-"+a+".example")))
+	apply(1, "eka-"+a+": host yhteinen-"+a+".example belongs to another tenant")
+	write(t, file, []byte(doc("eka-"+a, a, "oma-"+a+".example")+"cell: muualla\n"))
+	apply(1, "a manifest does not move it")
+
+	leaver := s.town("lahtija")
+	s.ok("tenant", "leave", leaver, "--reason", "sopimus päättyi")
+	for _, args := range [][]string{{"--dry-run"}, {}} {
+		s.refused(1, "is leaving; it cannot become suspended", append([]string{"tenant", "suspend", leaver}, args...)...)
 	}
 }
 

@@ -4,12 +4,9 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	_ "time/tzdata" // validity is meant in Finnish days, on any machine
 
@@ -25,15 +22,5 @@ func main() {
 
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	cmd := cli.New(in, out, errOut)
-	cmd.SetArgs(args)
-	err := cmd.ExecuteContext(ctx)
-	var exit *kit.Exit
-	if err != nil && !(errors.As(err, &exit) && exit.Silent) {
-		_, _ = fmt.Fprintln(errOut, "tenantctl:", err)
-		if ctx.Err() != nil && !strings.Contains(err.Error(), "run the command again") {
-			_, _ = fmt.Fprintln(errOut, "Cancelled. What was finished is kept; to go on, run the command again.")
-		}
-	}
-	return kit.Code(err)
+	return kit.Run(ctx, cli.New(in, out, errOut), args, errOut)
 }

@@ -186,19 +186,28 @@ func (s Settings) stored() (out Settings) {
 	return out
 }
 
-// Update brings a tenant to its description, in one transaction.
-func (o *Operator) Update(ctx context.Context, t Tenant, s Spec) error {
+// MayUpdate returns what stands in the way of Update, beside the other tenants.
+func (o *Operator) MayUpdate(t Tenant, s Spec, others []Tenant) error {
+	if t.State.Gone() {
+		return fmt.Errorf("tenant %s is %s and stays as it is; take its manifest away", t.Slug, t.State)
+	}
 	if s.Cell != "" && s.Cell != t.Cell {
 		return fmt.Errorf("tenant %s is in cell %s; a manifest does not move it: tenantctl tenant move %s --cell %s", t.Slug, t.Cell, t.Slug, s.Cell)
 	}
 	if s.Cluster != "" && s.Cluster != t.Cluster {
 		return fmt.Errorf("tenant %s is on cluster %s; a manifest does not move it: tenantctl tenant move %s --cell CELL --cluster %s", t.Slug, t.Cluster, t.Slug, s.Cluster)
 	}
-	if err := o.checkHosts(s.Hosts); err != nil {
+	return o.Clash(o.As(t, s), others)
+}
+
+// Update brings a tenant to its description, in one transaction.
+func (o *Operator) Update(ctx context.Context, t Tenant, s Spec) error {
+	list, err := o.Tenants(ctx)
+	if err != nil {
 		return err
 	}
-	if t.State.Gone() {
-		return fmt.Errorf("tenant %s is %s and stays as it is; take its manifest away", t.Slug, t.State)
+	if err := o.MayUpdate(t, s, list); err != nil {
+		return err
 	}
 	settings, err := json.Marshal(s.Settings)
 	if err != nil {

@@ -345,9 +345,8 @@ func (o *Operator) Tenants(ctx context.Context) ([]Tenant, error) {
 	return out, nil
 }
 
-// SetState suspends or resumes a tenant; the catalogue of every node follows at
-// once. Setting the state that it has changes nothing.
-func (o *Operator) SetState(ctx context.Context, t Tenant, s State) error {
+// MayBecome returns what stands in the way of SetState.
+func (t Tenant) MayBecome(s State) error {
 	if t.State == Provisioning {
 		return fmt.Errorf("tenant %s: %w; run: tenantctl tenant create %s", t.Slug, ErrNotReady, t.Slug)
 	}
@@ -356,6 +355,15 @@ func (o *Operator) SetState(ctx context.Context, t Tenant, s State) error {
 	}
 	if t.State.Gone() || (t.State == Leaving && s == Suspended) {
 		return fmt.Errorf("tenant %s is %s; it cannot become %s", t.Slug, t.State, s)
+	}
+	return nil
+}
+
+// SetState suspends or resumes a tenant; the catalogue of every node follows at
+// once. Setting the state that it has changes nothing.
+func (o *Operator) SetState(ctx context.Context, t Tenant, s State) error {
+	if err := t.MayBecome(s); err != nil {
+		return err
 	}
 	const q = `
 with stays as (delete from control.leaving where tenant = $1 and $2 = 'active' and sealed_at is null)

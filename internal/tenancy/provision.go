@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -81,6 +83,11 @@ func (s Spec) Check() error {
 	if strings.TrimSpace(s.NameFi) == "" {
 		add(errors.New("name_fi is missing: give --name-fi or name_fi, the name that Finnish users see"))
 	}
+	for _, n := range []struct{ field, name string }{{"name_fi", s.NameFi}, {"name_sv", s.NameSv}, {"name_en", s.NameEn}} {
+		if s.load == nil { // a name that was let in before does not stop a restore
+			add(checkName(n.field, n.name))
+		}
+	}
 	if s.MunicipalityCode != "" {
 		add(CheckMunicipalityCode(s.MunicipalityCode))
 	} else if (s.Kind == "" || s.Kind == "municipality") && s.load == nil {
@@ -109,6 +116,23 @@ func (s Spec) Check() error {
 	}
 	faults = append(faults, s.Settings.check()...)
 	return errors.Join(faults...)
+}
+
+// longestName is what fits on a page, in characters.
+const longestName = 100
+
+// checkName accepts a name as it may stand on pages, in mail and on terminals. The
+// fault does not repeat it.
+func checkName(field, name string) error {
+	switch {
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }):
+		return fmt.Errorf("%s holds a line break or another character that is not seen; type the name anew", field)
+	case strings.TrimSpace(name) != name:
+		return fmt.Errorf("%s begins or ends with a space; take it away", field)
+	case utf8.RuneCountInString(name) > longestName:
+		return fmt.Errorf("%s has %d characters; use at most %d", field, utf8.RuneCountInString(name), longestName)
+	}
+	return nil
 }
 
 func (s Spec) withDefaults(suffix string) Spec {
@@ -183,9 +207,6 @@ func (o *Operator) provision(ctx context.Context, s Spec, process string, steps 
 		return Tenant{}, err
 	}
 	s = s.withDefaults(o.cfg.HostSuffix)
-	if err := o.checkHosts(s.Hosts); err != nil {
-		return Tenant{}, err
-	}
 	// Each provisioner holds one connection and needs a second: more of them than
 	// half the connections would wait for each other for ever.
 	select {
@@ -237,20 +258,78 @@ func (o *Operator) provision(ctx context.Context, s Spec, process string, steps 
 	return o.Find(ctx, string(t.ID))
 }
 
-// checkHosts refuses the hosts that are no tenant's.
-func (o *Operator) checkHosts(hosts []string) error {
-	if slices.Contains(hosts, o.cfg.OperatorHost) {
-		return fmt.Errorf("host %s is the operators' own; choose another", o.cfg.OperatorHost)
+// As is a tenant as a description makes it, the zero one when there is none yet.
+func (o *Operator) As(t Tenant, s Spec) Tenant {
+	if t.Slug == "" {
+		s = s.withDefaults(o.cfg.HostSuffix)
 	}
-	if slices.Contains(hosts, o.cfg.FamilyHost) {
-		return fmt.Errorf("host %s is the guardians' own; choose another", o.cfg.FamilyHost)
+	over := func(p *string, v string) {
+		if v != "" {
+			*p = v
+		}
 	}
-	return nil
+	over(&t.Slug, s.Slug)
+	over(&t.Kind, s.Kind)
+	over(&t.MunicipalityCode, s.MunicipalityCode)
+	over(&t.BusinessID, s.BusinessID)
+	over(&t.OrganisationOID, s.OrganisationOID)
+	if len(s.Hosts) > 0 {
+		t.Hosts = s.Hosts
+	}
+	return t
+}
+
+// Clash returns all that a tenant would have and another has, or none can have. It
+// is asked before anything is changed, and by dry runs.
+func (o *Operator) Clash(t Tenant, others []Tenant) error {
+	var faults []error
+	for _, kept := range []struct{ host, whose string }{{o.cfg.OperatorHost, "operators'"}, {o.cfg.FamilyHost, "guardians'"}} {
+		if slices.Contains(t.Hosts, kept.host) {
+			faults = append(faults, fmt.Errorf("host %s is the %s own; choose another", kept.host, kept.whose))
+		}
+	}
+	for _, other := range others {
+		if other.Slug == t.Slug || other.State == Erased {
+			continue
+		}
+		taken := func(what, v string) {
+			faults = append(faults, fmt.Errorf("%s %s belongs to another tenant; see: tenantctl tenant list (%s)", what, v, other.Slug))
+		}
+		if t.MunicipalityCode != "" && t.MunicipalityCode == other.MunicipalityCode && t.Kind == "municipality" && other.Kind == "municipality" {
+			taken("municipality code", t.MunicipalityCode)
+		}
+		if t.BusinessID != "" && t.BusinessID == other.BusinessID {
+			taken("business id", t.BusinessID)
+		}
+		if t.OrganisationOID != "" && t.OrganisationOID == other.OrganisationOID {
+			taken("organisation oid", t.OrganisationOID)
+		}
+		for _, h := range t.Hosts {
+			if slices.Contains(other.Hosts, h) {
+				faults = append(faults, fmt.Errorf("host %s belongs to another tenant; choose another with --host, or hosts in the manifest (%s has it)", h, other.Slug))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Free returns what stands in the way of making, or finishing, a tenant by this
+// description.
+func (o *Operator) Free(ctx context.Context, s Spec) error {
+	list, err := o.Tenants(ctx)
+	if err != nil {
+		return err
+	}
+	return o.Clash(o.As(Tenant{}, s), list)
 }
 
 // register writes the catalogue row, in a state that is not routable.
 func (o *Operator) register(ctx context.Context, s Spec) (*entry, error) {
-	if e, err := o.find(ctx, s.Slug); err != nil || e != nil {
+	e, err := o.find(ctx, s.Slug)
+	if err != nil || e != nil && e.State != Provisioning {
+		return e, err
+	}
+	if err := o.Free(ctx, s); err != nil || e != nil {
 		return e, err
 	}
 	id := s.ID

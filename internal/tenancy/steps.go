@@ -175,7 +175,7 @@ func (o *Operator) stepHosts(ctx context.Context, t *entry, s Spec) error {
 			return err
 		}
 		if tag.RowsAffected() == 0 {
-			return fmt.Errorf("host %s belongs to another tenant; choose another with hosts in the manifest", h)
+			return fmt.Errorf("host %s belongs to another tenant; choose another with --host, or hosts in the manifest", h)
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-// Command clidocs writes the reference of tenantctl, or with -check says that
+// Command clidocs writes the reference of both programs, or with -check says that
 // the written one is stale.
 package main
 
@@ -10,8 +10,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	serving "digione/cmd/digione/cli"
 	"digione/cmd/tenantctl/cli"
 )
 
@@ -25,9 +27,6 @@ func main() {
 }
 
 func run(dir string, check bool) error {
-	root := cli.New(os.Stdin, io.Discard, io.Discard)
-	root.DisableAutoGenTag = true
-	root.InitDefaultCompletionCmd()
 	out := dir
 	if check {
 		tmp, err := os.MkdirTemp("", "clidocs-")
@@ -42,8 +41,11 @@ func run(dir string, check bool) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	if err := doc.GenMarkdownTree(root, out); err != nil {
-		return err
+	for _, root := range []*cobra.Command{cli.New(os.Stdin, io.Discard, io.Discard), serving.New()} {
+		root.DisableAutoGenTag = true
+		if err := doc.GenMarkdownTree(root, out); err != nil {
+			return err
+		}
 	}
 	if !check {
 		return nil

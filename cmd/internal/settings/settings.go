@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+	"gopkg.in/yaml.v3"
 
 	"digione/internal/tenancy"
 )
@@ -148,15 +149,22 @@ func Read(fs *pflag.FlagSet) (Settings, error) {
 	v.SetEnvPrefix("DIGIONE")
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
 	v.AutomaticEnv()
-	for _, o := range slices.Concat(shared, serving, mailing) {
+	for _, o := range options() {
 		v.SetDefault(o.name, o.value)
 	}
 	if err := v.BindPFlags(fs); err != nil {
 		return Settings{}, err
 	}
 	var s Settings
-	if err := readFile(v, v.GetString("config")); err != nil {
+	faults, err := readFile(v, v.GetString("config"))
+	if err != nil {
 		return s, err
+	}
+	for _, o := range options() {
+		if !fits(o.name, v.Get(o.name)) {
+			faults = append(faults, fmt.Errorf("--%s: %s", o.name, o.wrong(v.Get(o.name))))
+			v.Set(o.name, o.value) // so that the other faults are told too
+		}
 	}
 	if err := v.Unmarshal(&s); err != nil {
 		return s, fmt.Errorf("read settings: %w", err)
@@ -167,26 +175,73 @@ func Read(fs *pflag.FlagSet) (Settings, error) {
 	if s.FamilyHost == "" {
 		s.FamilyHost = tenancy.FamilySlug + "." + s.HostSuffix
 	}
-	return s, s.Validate()
+	return s, errors.Join(append(faults, s.Validate())...)
 }
 
-// readFile reads the named file, or the first that is there. Files are looked for
-// by their whole name: "digione" alone is the program.
-func readFile(v *viper.Viper, name string) error {
+func options() []option { return slices.Concat(shared, serving, mailing) }
+
+// fits tells whether a value becomes what its setting is.
+func fits(name string, value any) bool {
+	one := viper.New()
+	one.Set(name, value)
+	var s Settings
+	return one.Unmarshal(&s) == nil
+}
+
+// wrong says what a value is not. One of a text is not repeated: it may hold a secret.
+func (o option) wrong(value any) string {
+	switch o.value.(type) {
+	case bool:
+		return fmt.Sprintf("%v is neither true nor false", value)
+	case int:
+		return fmt.Sprintf("%v is no whole number", value)
+	case time.Duration:
+		return fmt.Sprintf("%v is no time; an example: 30m", value)
+	case []string:
+		return "give a list of texts"
+	}
+	return "give one text"
+}
+
+// readFile reads the named file, or the first that is there, and returns the keys
+// that are no setting. Files are looked for by their whole name: "digione" alone is
+// the program.
+func readFile(v *viper.Viper, name string) (unknown []error, err error) {
 	for _, usual := range []string{"digione.yaml", "/etc/digione/digione.yaml"} {
 		if _, err := os.Stat(usual); name == "" && !errors.Is(err, fs.ErrNotExist) {
 			name = usual
 		}
 	}
 	if name == "" {
-		return nil
+		return nil, nil
 	}
 	v.SetConfigFile(name)
 	v.SetConfigType("yaml")
 	if err := v.ReadInConfig(); err != nil {
-		return fmt.Errorf("read settings: %w; see --config", err)
+		return nil, fmt.Errorf("read settings: %w; see --config", err)
 	}
-	return nil
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read settings: %w; see --config", err)
+	}
+	return unknownKeys(name, text), nil
+}
+
+// unknownKeys names the keys of a file that are no setting, with their lines: a
+// setting that is misspelt is not one that was left out.
+func unknownKeys(name string, text []byte) (out []error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil || len(doc.Content) == 0 {
+		return nil // empty, or viper has told
+	}
+	root := doc.Content[0]
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		key := root.Content[i]
+		if !slices.ContainsFunc(options(), func(o option) bool { return strings.EqualFold(o.name, key.Value) }) {
+			out = append(out, fmt.Errorf("%s:%d: unknown setting %q; correct the spelling or delete the line", name, key.Line, key.Value))
+		}
+	}
+	return out
 }
 
 // Validate returns every fault, each with the setting's name and an example.
@@ -244,11 +299,24 @@ func (s Settings) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Redacted is what may be printed: without secrets.
+// Redacted is what may be printed: without secrets, wherever in the URL they stand.
 func (s Settings) Redacted() Settings {
-	if u, err := url.Parse(s.DatabaseURL); err == nil && s.DatabaseURL != "" {
-		s.DatabaseURL = u.Redacted()
+	if s.DatabaseURL == "" {
+		return s
 	}
+	u, err := url.Parse(s.DatabaseURL)
+	if err != nil || u.Scheme == "" || u.Opaque != "" {
+		s.DatabaseURL = "xxxxx"
+		return s
+	}
+	q := u.Query()
+	for key := range q {
+		if word := strings.ToLower(key); strings.Contains(word, "password") || strings.Contains(word, "secret") {
+			q.Set(key, "xxxxx")
+		}
+	}
+	u.RawQuery = q.Encode()
+	s.DatabaseURL = u.Redacted()
 	return s
 }
 

@@ -2,7 +2,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"runtime/debug"
 
@@ -47,7 +46,6 @@ starts it when it is not running.
 
 Exit codes: 0 done, 1 failed, 2 usage or cancelled, 3 some tenants failed,
 4 not allowed, 5 the input is invalid, 8 held for someone.`
-	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
@@ -63,31 +61,8 @@ Exit codes: 0 done, 1 failed, 2 usage or cancelled, 3 some tenants failed,
 		k.Settings = func() (settings.Settings, error) { return settings.Read(cmd.Flags()) }
 		return nil
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return kit.Usage("%w; see: %s --help", err, cmd.CommandPath())
-	})
 	root.AddCommand(tenant.New(k), tenant.NewApply(k), tenant.NewPlan(k), join.New(k), roster.New(k), migrate.New(k), cluster.New(k))
 	root.AddCommand(operator.New(k)...)
-	groups(root)
+	kit.Strict(root)
 	return root
-}
-
-// groups makes a bare noun, or a wrong verb, a usage error.
-func groups(cmd *cobra.Command) {
-	for _, c := range cmd.Commands() {
-		groups(c)
-	}
-	if cmd.Runnable() || cmd.Name() == "help" {
-		return
-	}
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return kit.Usage("unknown command %q for %q; see: %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())
-		}
-		if err := cmd.Help(); err != nil {
-			return err
-		}
-		return &kit.Exit{Code: kit.ExitUsage, Err: fmt.Errorf("a command is missing"), Silent: true}
-	}
-	cmd.Args = cobra.ArbitraryArgs
 }

@@ -93,6 +93,7 @@ type added struct {
 }
 
 func (o *addOptions) run(cmd *cobra.Command, in *installation.Installation, name, ref string) error {
+	o.Note("cluster %s at %s", name, ref)
 	if err := in.Operator.AddCluster(cmd.Context(), name, ref, !o.dryRun); err != nil {
 		return err
 	}
@@ -106,7 +107,7 @@ func (o *addOptions) run(cmd *cobra.Command, in *installation.Installation, name
 
 func newList(k *kit.Kit) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List the clusters, the one with the catalogue first", Args: cobra.NoArgs,
+		Use: "list", Short: "List the clusters, the one with the catalogue first", Args: kit.Exactly(),
 		Long:    "List the clusters, the one with the catalogue first. Connects to none of the others and changes nothing.",
 		Example: "  tenantctl cluster list -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -52,7 +52,7 @@ is awaited.`,
 					})
 				})
 			}
-			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+			return change(k, cmd, args[0], false, func(ctx context.Context, p *process, t tenancy.Tenant) error {
 				s, err := advance(ctx, k, p, t)
 				if err != nil {
 					return err

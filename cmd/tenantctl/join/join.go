@@ -2,8 +2,10 @@
 package join
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -59,12 +61,27 @@ func exit(err error) error {
 	return err
 }
 
-// change runs one step of a tenant's joining as a logged change.
-func change(k *kit.Kit, cmd *cobra.Command, slug string, f func(context.Context, *process, tenancy.Tenant) error) error {
+// change runs one step of a tenant's joining as a logged change. A dry run decides
+// as the real one does, on a log that keeps nothing.
+func change(k *kit.Kit, cmd *cobra.Command, slug string, dry bool, f func(context.Context, *process, tenancy.Tenant) error) error {
 	ctx := cmd.Context()
-	return k.Change(ctx, cmd, slug, func(in *installation.Installation) error {
-		return within(ctx, k, in, slug, f)
+	if !dry {
+		return k.Change(ctx, cmd, slug, func(in *installation.Installation) error { return within(ctx, k, in, slug, f) })
+	}
+	return k.With(ctx, func(in *installation.Installation) error {
+		return within(ctx, k, in, slug, func(ctx context.Context, p *process, t tenancy.Tenant) error {
+			p.Log, p.evidence.Store = joining.Dry(p.Log), nil
+			if err := f(ctx, p, t); err != nil {
+				return err
+			}
+			k.Say("This is how it would be. Nothing was changed.")
+			return nil
+		})
 	})
+}
+
+func dryFlag(cmd *cobra.Command, dry *bool) {
+	cmd.Flags().BoolVar(dry, "dry-run", false, "say what would be, change nothing")
 }
 
 func within(ctx context.Context, k *kit.Kit, in *installation.Installation, slug string, f func(context.Context, *process, tenancy.Tenant) error) error {
@@ -92,21 +109,8 @@ schools is open; the municipality's own admins always do.`,
 		Example: "  tenantctl join start vantaa --wave 2027-spring",
 		Args:    kit.Exactly("TENANT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if dry {
-				return k.With(cmd.Context(), func(in *installation.Installation) error {
-					return within(cmd.Context(), k, in, args[0], func(_ context.Context, p *process, t tenancy.Tenant) error {
-						if template == "" {
-							template = joining.DefaultTemplate
-						}
-						tpl, err := p.Templates.Get(template)
-						if err == nil {
-							k.Say("%s would start on %s: %d stages. Nothing was changed.", t.Slug, tpl.ID, len(tpl.Stages))
-						}
-						return err
-					})
-				})
-			}
-			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+			return change(k, cmd, args[0], dry, func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				k.Flags(cmd, "template", "wave")
 				if _, err := p.Start(ctx, t, tiera(k), template, wave); err != nil {
 					return err
 				}
@@ -127,7 +131,7 @@ schools is open; the municipality's own admins always do.`,
 	}
 	cmd.Flags().StringVar(&template, "template", "", "version of the process (default "+joining.DefaultTemplate+")")
 	cmd.Flags().StringVar(&wave, "wave", "", "wave of municipalities that it joins with, such as 2027-spring")
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would be done, change nothing")
+	dryFlag(cmd, &dry)
 	return cmd
 }
 
@@ -147,21 +151,18 @@ encrypted by the tenant's key. The same word given twice changes nothing.`,
   tenantctl join attest vantaa attendance --evidence raportti.pdf --signer "Maija Meri" --reason "mitattu vanhassa järjestelmässä"`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+			return change(k, cmd, args[0], dry, func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				k.Note("%s", strings.Join(args[1:], " "))
+				k.Flags(cmd, "evidence", "signer", "reason")
 				by := tiera(k)
 				if signer != "" {
 					by.Side, by.Name = joining.Municipality, signer
-				}
-				if dry {
-					_, err := p.State(ctx, t)
-					k.Say("Would attest %s. Nothing was changed.", strings.Join(args[1:], ", "))
-					return err
 				}
 				var kept *joining.Evidence
 				if file != "" {
 					f, err := os.Open(file)
 					if err != nil {
-						return err
+						return fmt.Errorf("%w; name the file that proves it with --evidence", err)
 					}
 					defer func() { _ = f.Close() }()
 					if kept, err = p.evidence.Keep(ctx, t, file, f); err != nil {
@@ -180,12 +181,13 @@ encrypted by the tenant's key. The same word given twice changes nothing.`,
 	f.StringVar(&file, "evidence", "", "file that proves it")
 	f.StringVar(&reason, "reason", "", "why, for what could also be measured")
 	f.StringVar(&signer, "signer", "", "the person of the municipality whose word it is")
-	f.BoolVar(&dry, "dry-run", false, "say what would be done, change nothing")
+	dryFlag(cmd, &dry)
 	return cmd
 }
 
 func newApprove(k *kit.Kit) *cobra.Command {
 	var reason string
+	var dry bool
 	cmd := &cobra.Command{
 		Use:     "approve TENANT [REQUIREMENT...]",
 		Short:   "Give the second person's word on attestations and waivers",
@@ -193,7 +195,9 @@ func newApprove(k *kit.Kit) *cobra.Command {
 		Example: "  tenantctl join approve vantaa agreement --actor paula",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+			return change(k, cmd, args[0], dry, func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				k.Note("%s", cmp.Or(strings.Join(args[1:], " "), "all that wait"))
+				k.Flags(cmd, "reason")
 				s, err := p.Approve(ctx, t, tiera(k), args[1:], reason)
 				if err != nil {
 					return err
@@ -203,21 +207,25 @@ func newApprove(k *kit.Kit) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "a remark")
+	dryFlag(cmd, &dry)
 	return cmd
 }
 
 // step is a command that takes a tenant, perhaps one thing more, and a reason.
 func step(k *kit.Kit, use, short, example string, n int, f func(ctx context.Context, p *process, t tenancy.Tenant, what, reason string) (*joining.State, error)) *cobra.Command {
 	var reason string
+	var dry bool
 	names := strings.Fields(use)[1:]
 	cmd := &cobra.Command{
 		Use: use, Short: short, Example: "  tenantctl join " + example, Args: kit.Exactly(names[:n]...),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+			return change(k, cmd, args[0], dry, func(ctx context.Context, p *process, t tenancy.Tenant) error {
 				what := ""
 				if n > 1 {
 					what = args[1]
+					k.Note("%s", what)
 				}
+				k.Flags(cmd, "reason")
 				s, err := f(ctx, p, t, what, reason)
 				if err != nil {
 					return err
@@ -227,6 +235,7 @@ func step(k *kit.Kit, use, short, example string, n int, f func(ctx context.Cont
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why")
+	dryFlag(cmd, &dry)
 	return cmd
 }
 
@@ -280,7 +289,8 @@ func newMoveTemplate(k *kit.Kit) *cobra.Command {
 			if to == "" {
 				return kit.Usage("--to is missing: name the version, such as joining/2")
 			}
-			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+			return change(k, cmd, args[0], dry, func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				k.Note("to %s", to)
 				v, s, err := p.MoveTemplate(ctx, t, tiera(k), to, dry)
 				if err != nil {
 					return err
@@ -294,7 +304,7 @@ func newMoveTemplate(k *kit.Kit) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "version of the process")
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would change, change nothing")
+	dryFlag(cmd, &dry)
 	return cmd
 }
 
@@ -335,6 +345,7 @@ func newReport(k *kit.Kit) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "file to write")
-	cmd.Flags().StringVar(&lang, "lang", "fi", "fi, sv or en")
+	lang = "fi"
+	kit.OneOf(cmd.Flags(), &lang, "lang", "fi, sv or en", "fi", "sv", "en")
 	return cmd
 }

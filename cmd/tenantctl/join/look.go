@@ -203,7 +203,7 @@ func newStatus(k *kit.Kit) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&wave, "wave", "", "only this wave of municipalities")
-	cmd.Flags().StringVar(&owner, "owner", "", "only what waits for municipality, tiera or system")
+	kit.OneOf(cmd.Flags(), &owner, "owner", "only what waits for municipality, tiera or system", joining.Municipality, joining.Tiera, joining.System)
 	return cmd
 }
 
@@ -226,7 +226,10 @@ func newCheck(k *kit.Kit) *cobra.Command {
 			if len(args) == 2 {
 				stage = args[1]
 			}
-			return change(k, cmd, args[0], func(ctx context.Context, p *process, t tenancy.Tenant) error {
+			return change(k, cmd, args[0], false, func(ctx context.Context, p *process, t tenancy.Tenant) error {
+				if stage != "" {
+					k.Note("stage %s", stage)
+				}
 				s, err := p.Check(ctx, t, stage)
 				if err != nil {
 					return err
@@ -262,6 +265,7 @@ func checkAll(ctx context.Context, k *kit.Kit, in *installation.Installation) er
 		return err
 	}
 	n := len(list.views) + failed
+	k.Note("%d checked, %d failed", len(list.views), failed)
 	k.Say("%d municipalities checked in %.1f s", n, time.Since(began).Seconds())
 	if failed > 0 {
 		return &kit.Exit{Code: kit.ExitSomeFailed, Err: fmt.Errorf("%d of %d could not be checked", failed, n)}

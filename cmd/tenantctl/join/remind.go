@@ -39,7 +39,7 @@ again by the next run.
 The connection is encrypted where the server offers STARTTLS.`,
 		Example: `  tenantctl join remind --dry-run --tiera-mail liittyminen@tiera.example
   tenantctl join remind --smtp mail.example:25 --mail-from ei-vastausta@digione.example --tiera-mail liittyminen@tiera.example`,
-		Args: cobra.NoArgs,
+		Args: kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return remindRun(cmd, o) },
 	}
 	settings.MailFlags(cmd.Flags())
@@ -110,6 +110,7 @@ func (o *remindOptions) run(ctx context.Context, in *installation.Installation) 
 			break // nor is it for the others
 		}
 	}
+	o.Note("%d mails, %d not sent", tried, failed)
 	if err := o.show(rows); err != nil {
 		return err
 	}

@@ -9,8 +9,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
+	"charm.land/lipgloss/v2"
 	"charm.land/lipgloss/v2/table"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -90,6 +94,8 @@ type Kit struct {
 	Actor    string
 	Settings func() (settings.Settings, error)
 	Version  string
+
+	notes []string // of the change under way
 }
 
 // JSON tells whether the user wants JSON.
@@ -121,6 +127,21 @@ func (k *Kit) Change(ctx context.Context, cmd *cobra.Command, tenant string, f f
 	})
 }
 
+// Note adds to the operator log's line at the end of the change under way what it
+// changes: ids, keys, flags and counts, nothing of a person.
+func (k *Kit) Note(format string, args ...any) {
+	k.notes = append(k.notes, fmt.Sprintf(format, args...))
+}
+
+// Flags notes those of a change's flags that were given, by their names alone.
+func (k *Kit) Flags(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		if cmd.Flags().Changed(name) {
+			k.Note("--%s", name)
+		}
+	}
+}
+
 // Log runs f as Change does, in an installation that is open: for a command that
 // changes several tenants, each as a change of its own.
 func (k *Kit) Log(ctx context.Context, in *installation.Installation, cmd *cobra.Command, tenant string, f func() error) error {
@@ -128,16 +149,23 @@ func (k *Kit) Log(ctx context.Context, in *installation.Installation, cmd *cobra
 	if err != nil {
 		return err
 	}
+	around := k.notes
+	k.notes = nil
 	err = f()
-	outcome, detail := tenancy.Done, ""
+	detail := strings.Join(k.notes, ", ")
+	k.notes = around
+	if err != nil {
+		detail = strings.TrimPrefix(detail+": "+err.Error(), ": ")
+	}
+	outcome := tenancy.Done
 	switch Code(err) {
 	case 0:
 	case ExitHeld:
-		outcome, detail = tenancy.Held, err.Error()
+		outcome = tenancy.Held
 	case ExitNotAllowed:
-		outcome, detail = tenancy.Refused, err.Error()
+		outcome = tenancy.Refused
 	default:
-		outcome, detail = tenancy.Failed, err.Error()
+		outcome = tenancy.Failed
 	}
 	return errors.Join(err, ended(outcome, detail))
 }
@@ -154,25 +182,56 @@ func (k *Kit) Print(v any, head []string, rows [][]string) error {
 	if k.JSON() {
 		return k.PrintJSON(v)
 	}
-	if !Terminal(k.Out) {
-		for _, r := range rows {
-			for i, cell := range r {
-				r[i] = oneCell.Replace(cell)
-			}
-			if _, err := fmt.Fprintln(k.Out, strings.Join(r, "\t")); err != nil {
-				return err
-			}
+	for _, r := range rows {
+		for i, cell := range r {
+			r[i] = oneCell(cell)
 		}
-		return nil
 	}
-	t := table.New().Headers(head...).Rows(rows...).BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
-		BorderColumn(false).BorderHeader(false)
-	_, err := fmt.Fprintln(k.Out, t)
-	return err
+	if Terminal(k.Out) {
+		_, err := fmt.Fprintln(k.Out, aligned(head, rows))
+		return err
+	}
+	for _, r := range rows {
+		if _, err := fmt.Fprintln(k.Out, strings.Join(r, "\t")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// oneCell keeps a row on one line, and its columns apart.
-var oneCell = strings.NewReplacer("\n", " ", "\r", " ", "\t", " ")
+// aligned is a table for a person: two spaces between columns, numbers to the right.
+func aligned(head []string, rows [][]string) string {
+	last := len(head) - 1
+	right := make([]bool, len(head))
+	for col := range head {
+		right[col] = len(rows) > 0 && !slices.ContainsFunc(rows, func(r []string) bool {
+			_, err := strconv.ParseFloat(r[col], 64)
+			return err != nil
+		})
+	}
+	return table.New().Headers(head...).Rows(rows...).BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
+		BorderColumn(false).BorderHeader(false).StyleFunc(func(_, col int) lipgloss.Style {
+		style := lipgloss.NewStyle()
+		if right[col] {
+			style = style.Align(lipgloss.Right)
+		}
+		if col < last {
+			style = style.PaddingRight(2)
+		}
+		return style
+	}).String()
+}
+
+// oneCell keeps a row on one line and its columns apart, and what somebody has
+// named from steering the terminal.
+func oneCell(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
 
 // PrintJSON writes one value as one line.
 func (k *Kit) PrintJSON(v any) error {

@@ -21,7 +21,7 @@ func New(k *kit.Kit) *cobra.Command {
 
 func newStatus(k *kit.Kit) *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Count tenants by ring and schema version", Args: cobra.NoArgs,
+		Use: "status", Short: "Count tenants by ring and schema version", Args: kit.Exactly(),
 		Example: "  tenantctl migrate status -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return k.With(cmd.Context(), func(in *installation.Installation) error {
@@ -57,7 +57,7 @@ With -o json one object per tenant is printed as it finishes.`,
 		Example: `  tenantctl migrate up --ring canary
   tenantctl migrate up --tenant vantaa
   tenantctl migrate up --parallel 8 -o json`,
-		Args: cobra.NoArgs,
+		Args: kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			n, failed := 0, 0
 			o.Done = func(m tenancy.Migrated) {
@@ -70,6 +70,12 @@ With -o json one object per tenant is printed as it finishes.`,
 			}
 			run := func(in *installation.Installation) error {
 				_, err := in.Operator.Migrate(cmd.Context(), o)
+				if o.Ring != "" {
+					k.Note("ring %s", o.Ring)
+				}
+				if err == nil || n > 0 {
+					k.Note("%d migrated, %d failed", n-failed, failed)
+				}
 				switch {
 				case failed > 0:
 					k.Say("%d tenants migrated, %d failed; mend the cause (see: tenantctl doctor) and run again", n-failed, failed)
@@ -88,9 +94,9 @@ With -o json one object per tenant is printed as it finishes.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Ring, "ring", "", "only this ring: canary, early, half or all")
+	kit.OneOf(f, &o.Ring, "ring", "only this ring: canary, early, half or all", "canary", "early", "half", "all")
 	f.StringVar(&o.Tenant, "tenant", "", "only this tenant")
-	f.IntVar(&o.Parallel, "parallel", 4, "tenants at a time")
+	kit.AtLeast(f, 1, &o.Parallel, "parallel", 4, "tenants at a time")
 	f.BoolVar(&o.DryRun, "dry-run", false, "say what would be migrated, change nothing")
 	return cmd
 }

@@ -44,7 +44,7 @@ again if they had ended. It creates no account at the provider.
 A viewer looks at everything there and changes nothing.`,
 		Example: `  tenantctl operator add --issuer https://login.example.fi --subject 8f14e45f --name "Paula Operaattori"
   tenantctl operator add --issuer https://login.example.fi --subject c9f0f895 --name "Olli Operaattori" --role viewer`,
-		Args: cobra.NoArgs,
+		Args: kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.Role, a.AddedBy = tenancy.OperatorRole(role), k.Actor
 			if err := a.Check(); err != nil {
@@ -59,6 +59,7 @@ A viewer looks at everything there and changes nothing.`,
 				if err != nil {
 					return err
 				}
+				k.Note("account %s, %s", put.ID, put.Role)
 				return k.Print(put, accountHead, [][]string{accountRow(put)})
 			})
 		},
@@ -78,7 +79,7 @@ func newList(k *kit.Kit) *cobra.Command {
 		Use: "list", Short: "List the operators, those of today first",
 		Long:    "List the operators, those of today first. Changes nothing.",
 		Example: "  tenantctl operator list -o json",
-		Args:    cobra.NoArgs,
+		Args:    kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return k.With(cmd.Context(), func(in *installation.Installation) error {
 				list, err := in.Operator.Accounts(cmd.Context())
@@ -114,6 +115,7 @@ changes nothing. It ends no account at the provider.`,
 				return nil
 			}
 			return k.Change(cmd.Context(), cmd, "", func(in *installation.Installation) error {
+				k.Note("account %s", id)
 				if err := in.Operator.EndAccount(cmd.Context(), id); err != nil {
 					return err
 				}
@@ -146,6 +148,7 @@ is they who ask.`,
 			}
 			return k.Change(cmd.Context(), cmd, "", func(in *installation.Installation) error {
 				n, err := in.Operator.ForgetPasskeys(cmd.Context(), id)
+				k.Note("account %s, %d passkeys", id, n)
 				if err != nil {
 					return err
 				}

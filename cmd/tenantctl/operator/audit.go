@@ -29,10 +29,13 @@ without an end was killed.
 The commands below are about another log: the events of one tenant, who saw or
 changed whose data, which are sealed in a chain of signed heads.`,
 		Example: "  tenantctl audit --tenant vantaa --limit 20",
-		Args:    cobra.NoArgs,
+		Args:    kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return k.With(cmd.Context(), func(in *installation.Installation) error {
 				list, err := in.Operator.Log(cmd.Context(), tenant, limit)
+				if err == nil && tenant != "" && len(list) == 0 { // misspelt, perhaps
+					_, err = in.Operator.Find(cmd.Context(), tenant)
+				}
 				if err != nil {
 					return err
 				}
@@ -45,7 +48,7 @@ changed whose data, which are sealed in a chain of signed heads.`,
 		},
 	}
 	cmd.Flags().StringVar(&tenant, "tenant", "", "only of this tenant")
-	cmd.Flags().IntVar(&limit, "limit", 100, "most entries")
+	kit.AtLeast(cmd.Flags(), 1, &limit, "limit", 100, "most entries")
 	cmd.AddCommand(newSeal(k), newAuditExport(k), newAuditVerify(k), newHead(k))
 	return cmd
 }
@@ -68,14 +71,16 @@ func newSeal(k *kit.Kit) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				out, rows, failed := []sealed{}, [][]string{}, 0
+				out, rows, failed, events := []sealed{}, [][]string{}, 0, 0
 				for _, t := range list {
 					s := sealed{Tenant: t.Slug}
 					if s.Events, err = sealTenant(cmd, in, t); err != nil {
 						s.Error, failed = err.Error(), failed+1
 					}
+					events += s.Events
 					out, rows = append(out, s), append(rows, []string{s.Tenant, strconv.Itoa(s.Events), s.Error})
 				}
+				k.Note("%d events of %d tenants", events, len(list))
 				if err := k.Print(out, []string{"TENANT", "EVENTS", "ERROR"}, rows); err != nil || failed == 0 {
 					return err
 				}
@@ -241,7 +246,7 @@ that you noted down. Exit 1 when anything is wrong.`,
 			}
 			f, err := os.Open(args[0])
 			if err != nil {
-				return err
+				return fmt.Errorf("%w; name a file that tenantctl audit export has written", err)
 			}
 			defer func() { _ = f.Close() }()
 			r, wrong := seal.Verify(f, trust)

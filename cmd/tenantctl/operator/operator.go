@@ -29,7 +29,7 @@ func newIsolation(k *kit.Kit) *cobra.Command {
 defaults. With -o json the result is the certificate: time, version, counts,
 violations. Exit 1 on any violation.`,
 		Example: "  tenantctl verify isolation -o json > certificate.json",
-		Args:    cobra.NoArgs,
+		Args:    kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return k.With(cmd.Context(), func(in *installation.Installation) error {
 				c, err := in.Operator.VerifyIsolation(cmd.Context(), k.Version)
@@ -97,7 +97,7 @@ func newDoctor(k *kit.Kit) *cobra.Command {
 
 func newVersion(k *kit.Kit) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Show the version of this program", Args: cobra.NoArgs,
+		Use: "version", Short: "Show the version of this program", Args: kit.Exactly(),
 		Example: "  tenantctl version",
 		RunE: func(*cobra.Command, []string) error {
 			v := map[string]string{"version": k.Version, "go": runtime.Version()}
@@ -108,7 +108,7 @@ func newVersion(k *kit.Kit) *cobra.Command {
 
 func newURL(k *kit.Kit) *cobra.Command {
 	return &cobra.Command{
-		Use: "url", Short: "Print the database URL in use, for psql", Args: cobra.NoArgs,
+		Use: "url", Short: "Print the database URL in use, for psql", Args: kit.Exactly(),
 		Long: `Print the URL of the database in use, its password included. The embedded server
 is left running for psql, until the next program that uses it ends.`,
 		Example: "  psql \"$(tenantctl database url)\"",

@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,10 @@ corrected too. The value is not written to the operator log.`,
 				return within(cmd.Context(), in, args[0], func(s *roster.Service, t tenancy.Tenant) error {
 					if err := s.Edit(cmd.Context(), t, oneroster.Type(args[1]), args[2], args[3], args[4], k.Actor); err != nil {
 						return err
+					}
+					k.Note("field %s of %s", args[3], args[1]) // known now to be one
+					if !oneroster.HoldsHetu(strings.ToUpper(args[2])) {
+						k.Note("%s", args[2])
 					}
 					return k.Print(map[string]string{"tenant": t.Slug, "type": args[1], "sourcedId": args[2], "field": args[3]},
 						[]string{"TENANT", "TYPE", "SOURCEDID", "FIELD"}, [][]string{{t.Slug, args[1], args[2], args[3]}})

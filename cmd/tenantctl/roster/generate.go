@@ -2,7 +2,9 @@ package roster
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +36,7 @@ teachers, siblings, guardians, test identity codes. The same flags give the same
 file. With --mutate it is the next night's file of the same town. No database.`,
 		Example: `  tenantctl roster generate --tenant vantaa --learners 28000 --seed 7 --out vantaa.zip
   tenantctl roster generate --tenant vantaa --learners 28000 --seed 7 --mutate 2% --out night.zip`,
-		Args: cobra.NoArgs,
+		Args: kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return generateRun(cmd, o) },
 	}
 	f := cmd.Flags()
@@ -139,8 +141,11 @@ purged row cannot be rolled back.`,
 					if err != nil {
 						return err
 					}
+					k.Note("before %s", before)
 					rows := [][]string{}
-					for name, n := range counts {
+					for _, name := range slices.Sorted(maps.Keys(counts)) {
+						n := counts[name]
+						k.Note("%s: %d", name, n)
 						rows = append(rows, []string{name, strconv.Itoa(n)})
 					}
 					return k.Print(map[string]any{"tenant": t.Slug, "deleted": counts, "dry_run": dry}, []string{"TABLE", "ROWS"}, rows)

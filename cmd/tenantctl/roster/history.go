@@ -29,15 +29,23 @@ func newHistory(k *kit.Kit) *cobra.Command {
 					rows, views := [][]string{}, []planView{}
 					for _, p := range list {
 						views = append(views, view(p))
-						rows = append(rows, []string{p.ID, p.Import, string(p.State), p.PlannedAt.Local().Format(time.DateTime), p.SourceName, strconv.FormatInt(p.Rows, 10), p.PlannedBy, p.AppliedBy})
+						rows = append(rows, []string{p.ID, p.Import, string(p.State), p.PlannedAt.Local().Format(time.DateTime), p.SourceName, strconv.FormatInt(p.Rows, 10), who(p.PlannedBy), who(p.AppliedBy)})
 					}
 					return k.Print(views, []string{"PLAN", "IMPORT", "STATE", "PLANNED", "SOURCE", "ROWS", "PLANNED BY", "APPLIED BY"}, rows)
 				})
 			})
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 50, "most entries")
+	kit.AtLeast(cmd.Flags(), 1, &limit, "limit", 50, "most entries")
 	return cmd
+}
+
+// who says of an account what it is: a person of the municipality has no name here.
+func who(account string) string {
+	if person, ok := roster.PersonOf(account); ok {
+		return fmt.Sprintf("municipal admin (person %s)", person)
+	}
+	return account
 }
 
 func newShow(k *kit.Kit) *cobra.Command {
@@ -54,7 +62,7 @@ func newShow(k *kit.Kit) *cobra.Command {
 					if k.JSON() {
 						return k.PrintJSON(view(p))
 					}
-					k.Say("%s %s: %s, %s of %s, planned by %s", p.ID, p.Import, p.State, p.Kind, p.SourceName, p.PlannedBy)
+					k.Say("%s %s: %s, %s of %s, planned by %s", p.ID, p.Import, p.State, p.Kind, p.SourceName, who(p.PlannedBy))
 					return printPlan(k, p)
 				})
 			})
@@ -78,6 +86,11 @@ before the import. A rollback is an import itself and can be taken back.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			undo := func(in *installation.Installation) error {
 				return within(cmd.Context(), in, args[0], func(s *roster.Service, t tenancy.Tenant) error {
+					k.Note("import %s", args[1])
+					k.Flags(cmd, "force")
+					if o.reason != "" {
+						k.Note("a reason was given")
+					}
 					b := newBar(k)
 					began := time.Now()
 					p, err := s.Rollback(cmd.Context(), t, args[1], force, o.dryRun, roster.Approval{Who: k.Actor, Reason: o.reason}, b.progress)
@@ -85,6 +98,7 @@ before the import. A rollback is an import itself and can be taken back.`,
 					if p, err = cancelled(cmd.Context(), s, t, began, p, err); err != nil {
 						return err
 					}
+					k.Note("taken back as %s", p.Import)
 					if k.JSON() {
 						return k.PrintJSON(view(p))
 					}
@@ -137,6 +151,11 @@ delete it. It is written whole or not at all.`,
 					if err != nil {
 						return err
 					}
+					total := 0
+					for _, n := range rows {
+						total += n
+					}
+					k.Note("%d rows", total)
 					return k.Print(map[string]any{"tenant": t.Slug, "file": out, "rows": rows}, []string{"TENANT", "FILE"}, [][]string{{t.Slug, out}})
 				})
 			})

@@ -51,6 +51,14 @@ func (o *importOptions) approvalFlags(cmd *cobra.Command) {
 	f.StringVar(&o.reason, "reason", "", "why it is right, for the record")
 }
 
+// said notes what was asked for. An approval's reason is kept with it, here as well.
+func (o *importOptions) said(cmd *cobra.Command) {
+	o.Flags(cmd, "lenient", "no-delete", "profile", "mapping", "initial", "approve")
+	if o.reason != "" {
+		o.Note("reason: %s", o.reason)
+	}
+}
+
 func (o *importOptions) approval() roster.Approval {
 	return roster.Approval{Who: o.Actor, Initial: o.initial, Approve: o.approve, Reason: o.reason}
 }
@@ -71,7 +79,7 @@ FILE is a OneRoster zip, a folder of its CSV files, s3://bucket/key, or with
 		Args: kit.Exactly("TENANT", "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.tenant, o.file = args[0], args[1]
-			return k.Change(cmd.Context(), cmd, o.tenant, func(in *installation.Installation) error { return o.run(cmd.Context(), in, true) })
+			return k.Change(cmd.Context(), cmd, o.tenant, func(in *installation.Installation) error { return o.run(cmd, in, true) })
 		},
 	}
 	o.sourceFlags(cmd)
@@ -91,7 +99,7 @@ any moment, the old roster stays.`,
 		Args: kit.Exactly("TENANT", "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.tenant, o.file = args[0], args[1]
-			return k.Change(cmd.Context(), cmd, o.tenant, func(in *installation.Installation) error { return o.run(cmd.Context(), in, o.dryRun) })
+			return k.Change(cmd.Context(), cmd, o.tenant, func(in *installation.Installation) error { return o.run(cmd, in, o.dryRun) })
 		},
 	}
 	o.sourceFlags(cmd)
@@ -114,7 +122,7 @@ a reason; where the tenant asks for two people, by another than the planner.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.tenant, o.plan = args[0], args[1]
 			apply := func(in *installation.Installation) error {
-				return within(cmd.Context(), in, o.tenant, func(s *roster.Service, t tenancy.Tenant) error { return o.apply(cmd.Context(), in, s, t) })
+				return within(cmd.Context(), in, o.tenant, func(s *roster.Service, t tenancy.Tenant) error { return o.apply(cmd, in, s, t) })
 			}
 			if o.dryRun {
 				return k.With(cmd.Context(), apply)
@@ -127,8 +135,11 @@ a reason; where the tenant asks for two people, by another than the planner.`,
 	return cmd
 }
 
-func (o *importOptions) apply(ctx context.Context, in *installation.Installation, s *roster.Service, t tenancy.Tenant) error {
+func (o *importOptions) apply(cmd *cobra.Command, in *installation.Installation, s *roster.Service, t tenancy.Tenant) error {
+	ctx := cmd.Context()
 	o.of = t
+	o.Note("plan %s", o.plan)
+	o.said(cmd)
 	if o.dryRun {
 		p, err := s.Show(ctx, t, o.plan)
 		if err != nil {
@@ -146,7 +157,9 @@ func (o *importOptions) apply(ctx context.Context, in *installation.Installation
 	return o.outcome(p, err)
 }
 
-func (o *importOptions) run(ctx context.Context, in *installation.Installation, planOnly bool) error {
+func (o *importOptions) run(cmd *cobra.Command, in *installation.Installation, planOnly bool) error {
+	ctx := cmd.Context()
+	o.said(cmd)
 	return within(ctx, in, o.tenant, func(s *roster.Service, t tenancy.Tenant) error {
 		o.of = t
 		f, err := o.openSource(ctx, in, t)
@@ -230,6 +243,7 @@ func (o *importOptions) outcome(p *roster.Plan, err error) error {
 			return errors.Join(o.PrintJSON(verdictOf(bad.Name, bad.Report)), &kit.Exit{Code: kit.ExitInvalid, Err: err})
 		}
 		findings(o.Kit, bad.Name, bad.Report)
+		ownCSV(o.Kit, o.file, bad.Report.Findings)
 		return &kit.Exit{Code: kit.ExitInvalid, Err: err, Silent: true}
 	}
 	held := (*roster.HeldError)(nil)
@@ -238,6 +252,12 @@ func (o *importOptions) outcome(p *roster.Plan, err error) error {
 	}
 	if held != nil {
 		p = held.Plan
+	}
+	if o.plan == "" {
+		o.Note("plan %s", p.ID)
+	}
+	if p.Import != "" {
+		o.Note("import %s", p.Import)
 	}
 	if o.JSON() {
 		if perr := o.PrintJSON(view(p)); perr != nil {
@@ -274,7 +294,7 @@ func (o *importOptions) options() (roster.Options, error) {
 	}
 	f, err := os.Open(o.mapping)
 	if err != nil {
-		return opts, err
+		return opts, fmt.Errorf("%w; name a CSV type,old,new with --mapping", err)
 	}
 	defer func() { _ = f.Close() }()
 	if opts.Mapping, err = readMapping(f); err != nil {

@@ -65,6 +65,9 @@ func inbox(ctx context.Context, k *kit.Kit, s *roster.Service, t tenancy.Tenant,
 		ended, err := s.Inbox(ctx, t, b.progress)
 		b.done()
 		v.Ended, failed = append(v.Ended, ended...), err
+		for _, d := range ended {
+			k.Note("%s %s", d.State, d.Plan)
+		}
 	}
 	list, refused, err := s.Look(ctx, t)
 	if err != nil {

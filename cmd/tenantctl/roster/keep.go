@@ -22,6 +22,7 @@ was applied is taken back by rollback instead.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			end := func(in *installation.Installation) error {
 				return within(cmd.Context(), in, args[0], func(s *roster.Service, t tenancy.Tenant) error {
+					k.Note("plan %s", args[1])
 					p, err := s.Show(cmd.Context(), t, args[1])
 					if err == nil && !dry {
 						p, err = s.Close(cmd.Context(), t, args[1], k.Actor)
@@ -101,6 +102,7 @@ func pruneThem(cmd *cobra.Command, k *kit.Kit, in *installation.Installation, li
 		v := prunedView{Tenant: t.Slug, DryRun: dry}
 		prune := func() (err error) {
 			v.Pruned, err = s.Prune(cmd.Context(), t, dry)
+			k.Note("%d plans, %d imports, %d packages, %d uploads", v.Plans, v.Imports, v.Packages, v.Uploads)
 			return err
 		}
 		if dry {

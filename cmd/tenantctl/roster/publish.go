@@ -31,6 +31,7 @@ result is kept with the plan, is shown on its page, and is asked for by roster p
 				return kit.Usage("--day %q is no day; write it as 2027-08-12", day)
 			}
 			return k.Change(cmd.Context(), cmd, args[0], func(in *installation.Installation) error {
+				k.Note("plan %s for %s", args[1], day)
 				return within(cmd.Context(), in, args[0], func(s *roster.Service, t tenancy.Tenant) error {
 					b := newBar(k)
 					r, err := s.Rehearse(cmd.Context(), t, args[1], on, k.Actor, b.progress)
@@ -103,6 +104,7 @@ somebody. A school is taken back by roster rollback with the import that is show
 				return err
 			}
 			run := func(in *installation.Installation) error {
+				o.said(cmd, args[1])
 				return within(cmd.Context(), in, args[0], func(s *roster.Service, t tenancy.Tenant) error {
 					if act != nil && !o.dryRun {
 						if err := act(cmd.Context(), s, t, args[1]); err != nil {
@@ -127,6 +129,21 @@ somebody. A school is taken back by roster rollback with the import that is show
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for --approve")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "change nothing; show where the publication stands")
 	return cmd
+}
+
+// said notes what was asked for. An approval's reason is kept with it, here as well.
+func (o *publishing) said(cmd *cobra.Command, plan string) {
+	o.Note("plan %s", plan)
+	if o.at != "" {
+		o.Note("--at %s", o.at)
+	}
+	o.Flags(cmd, "now", "approve", "retry", "stop")
+	for _, id := range o.schools {
+		o.Note("school %s", id)
+	}
+	if o.reason != "" {
+		o.Note("reason: %s", o.reason)
+	}
 }
 
 type publishStep func(ctx context.Context, s *roster.Service, t tenancy.Tenant, plan string) error

@@ -133,27 +133,33 @@ func scratch(name string, write func(io.Writer) error) (*file, error) {
 
 // bar shows progress on a terminal: one line, rewritten.
 type bar struct {
-	w     io.Writer
-	on    bool
-	began time.Time
-	last  time.Time
+	w        io.Writer
+	terminal bool
+	began    time.Time
+	last     time.Time
 }
 
 func newBar(k *kit.Kit) *bar {
-	return &bar{w: k.Err, on: kit.Terminal(k.Err) && !k.JSON(), began: time.Now()}
+	return &bar{w: k.Err, terminal: kit.Terminal(k.Err), began: time.Now(), last: time.Now()}
 }
 
+// progress is told at once and again where somebody looks on, and in a log now and
+// then: what is quick leaves no line there.
 func (b *bar) progress(stage string, t oneroster.Type, rows int64) {
-	if !b.on || time.Since(b.last) < 100*time.Millisecond {
+	every, form := 10*time.Second, "  %s %s  %s rows  %s rows/s\n"
+	if b.terminal {
+		every, form = 100*time.Millisecond, "\r\033[K%s %s  %s rows  %s rows/s"
+	}
+	if time.Since(b.last) < every {
 		return
 	}
 	b.last = time.Now()
 	rate := float64(rows) / max(0.001, time.Since(b.began).Seconds())
-	_, _ = fmt.Fprintf(b.w, "\r\033[K%s %s  %s rows  %s rows/s", stage, t, thousands(rows), thousands(int64(rate)))
+	_, _ = fmt.Fprintf(b.w, form, stage, t, thousands(rows), thousands(int64(rate)))
 }
 
 func (b *bar) done() {
-	if b.on {
+	if b.terminal {
 		_, _ = fmt.Fprint(b.w, "\r\033[K")
 	}
 }
@@ -298,6 +304,13 @@ func findings(k *kit.Kit, name string, rep *oneroster.Report) {
 	unlisted(k, "", rep.Totals)
 	repaired(k, "", rep.Repairs)
 	k.Say("%s: %d errors, %d warnings. Nothing was changed.", name, rep.Errors, rep.Warnings)
+}
+
+// ownCSV says what to do with a CSV that was given where a package belongs.
+func ownCSV(k *kit.Kit, name string, list []oneroster.Finding) {
+	if strings.EqualFold(filepath.Ext(name), ".csv") && slices.ContainsFunc(list, func(f oneroster.Finding) bool { return f.Code == "E101" }) {
+		k.Say("A municipality's own CSV is read by a mapping profile: tenantctl roster profile suggest %s > profile.yaml, then plan and import with --profile profile.yaml", name)
+	}
 }
 
 // within runs f with the importer and a tenant.

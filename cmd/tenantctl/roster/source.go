@@ -87,6 +87,9 @@ func loadProfile(name string) (*profile.Profile, error) {
 	}
 	defer func() { _ = f.Close() }()
 	p, err := profile.Load(f, name)
+	if err != nil && strings.EqualFold(filepath.Ext(name), ".csv") {
+		err = fmt.Errorf("%w\n%s is a CSV; make a profile of it: tenantctl roster profile suggest %s > profile.yaml", err, name, name)
+	}
 	if err != nil {
 		return nil, &kit.Exit{Code: kit.ExitInvalid, Err: err}
 	}

@@ -159,6 +159,7 @@ func showVerdict(k *kit.Kit, v verdict, table *csv.Writer, several bool) error {
 	if v.Problems != "" {
 		k.Say("  %s%s", from, v.Problems)
 	}
+	ownCSV(k, v.File, v.Errors)
 	return k.Print(v, []string{"FILE", "STATE", "VERSION", "ROWS", "ERRORS"}, [][]string{{v.File, state, v.Version, strconv.FormatInt(n, 10), strconv.Itoa(errs)}})
 }
 
@@ -183,7 +184,7 @@ func writeFindings(table *csv.Writer, v verdict) error {
 
 func newCodes(k *kit.Kit) *cobra.Command {
 	return &cobra.Command{
-		Use: "codes", Short: "List the codes of findings and the lenient repairs", Args: cobra.NoArgs,
+		Use: "codes", Short: "List the codes of findings and the lenient repairs", Args: kit.Exactly(),
 		Example: "  tenantctl roster codes -o json",
 		RunE: func(*cobra.Command, []string) error {
 			codes := slices.Concat(oneroster.Codes(), profile.Codes(), roster.Codes())

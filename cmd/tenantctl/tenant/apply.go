@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -35,7 +36,7 @@ provider without a manifest stays as it is. Applying twice changes nothing. On a
 terminal it asks before it changes.`,
 		Example: `  tenantctl apply -f tenants/ --dry-run
   tenantctl apply -f tenants/vantaa.yaml`,
-		Args: cobra.NoArgs,
+		Args: kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return applyRun(cmd, o)
 		},
@@ -56,7 +57,7 @@ func NewPlan(k *kit.Kit) *cobra.Command {
 changed, and nothing is noted in the operator log.`,
 		Example: `  tenantctl plan -f tenants/
   tenantctl plan -f tenants/vantaa.yaml -o json`,
-		Args: cobra.NoArgs,
+		Args: kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return applyRun(cmd, o) },
 	}
 	o.flag(cmd)
@@ -113,18 +114,33 @@ func applyRun(cmd *cobra.Command, o *applyOptions) error {
 				return errors.Join(err, &kit.Exit{Code: kit.ExitUsage, Err: errors.New("cancelled; nothing was changed")})
 			}
 		}
-		return o.execute(ctx, in, list)
+		return o.execute(ctx, cmd, in, list)
 	})
 }
 
-func (o *applyOptions) execute(ctx context.Context, in *installation.Installation, list []*applied) error {
+func (o *applyOptions) execute(ctx context.Context, cmd *cobra.Command, in *installation.Installation, list []*applied) error {
+	count := map[string]int{}
 	for _, a := range list {
 		if a.Error != "" { // found while comparing
+			count["failed"]++
 			continue
 		}
-		if err := o.bring(ctx, in, a); err != nil {
+		if count[a.Action]++; a.Action == "none" {
+			continue
+		}
+		err := o.Log(ctx, in, cmd, a.Tenant, func() error {
+			o.Note("%s", a.Action)
+			for _, c := range a.Changes {
+				o.Note("%s", c.Field)
+			}
+			return o.bring(ctx, in, a)
+		})
+		if err != nil {
 			a.Error = err.Error()
 		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(count)) {
+		o.Note("%d %s", count[what], what)
 	}
 	return o.end(list)
 }
@@ -176,6 +192,8 @@ func (o *applyOptions) end(list []*applied) error {
 	return errors.New("no tenant could be brought to its manifest; see above")
 }
 
+// compare says what is to be done, by the tenants as the documents that come first
+// leave them: of two that want one host the second is told so.
 func (o *applyOptions) compare(ctx context.Context, in *installation.Installation, specs []described) ([]*applied, error) {
 	tenants, err := in.Operator.Tenants(ctx)
 	if err != nil {
@@ -184,27 +202,45 @@ func (o *applyOptions) compare(ctx context.Context, in *installation.Installatio
 	list := []*applied{}
 	for _, s := range specs {
 		a := &applied{Tenant: s.Slug, Action: "create", Changes: []tenancy.Change{}, spec: s}
-		if i := slices.IndexFunc(tenants, func(t tenancy.Tenant) bool { return t.Slug == s.Slug }); i >= 0 {
-			a.existing = &tenants[i]
-			a.Action = "finish"
+		var had tenancy.Tenant
+		at := slices.IndexFunc(tenants, func(t tenancy.Tenant) bool { return t.Slug == s.Slug })
+		if at >= 0 {
+			had = tenants[at]
+			a.existing, a.Action = &had, "finish"
 		}
+		after := in.Operator.As(had, s.Spec)
 		if a.existing == nil || a.existing.State == tenancy.Provisioning {
 			for _, p := range s.providers {
 				a.Changes = append(a.Changes, identity.NewProvider(p))
 			}
-		} else if err := a.differ(ctx, in); err != nil {
-			a.Error = err.Error()
+			err = in.Operator.Clash(after, tenants)
+		} else {
+			err = a.differ(ctx, in, tenants)
 		}
-		list = append(list, a)
+		if list = append(list, a); err != nil {
+			a.Error = err.Error()
+			continue
+		}
+		if at < 0 {
+			tenants = append(tenants, after)
+		} else {
+			tenants[at] = after
+		}
 	}
 	return list, nil
 }
 
 // differ compares a tenant that stands.
-func (a *applied) differ(ctx context.Context, in *installation.Installation) error {
+func (a *applied) differ(ctx context.Context, in *installation.Installation, others []tenancy.Tenant) error {
 	a.Action = "none"
 	a.Changes = tenancy.Diff(*a.existing, a.spec.Spec)
 	a.catalogue = len(a.Changes) > 0
+	if a.catalogue {
+		if err := in.Operator.MayUpdate(*a.existing, a.spec.Spec, others); err != nil {
+			a.Action = "update"
+			return err
+		}
+	}
 	if !a.existing.State.Gone() {
 		providers, waves, err := a.spec.differences(ctx, in, *a.existing)
 		if err != nil {

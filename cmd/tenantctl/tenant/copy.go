@@ -59,6 +59,7 @@ can read it; delete it when it has served.`,
 						return err
 					}
 					e.SHA256, e.Rows, e.Objects, e.SchemaVersion = sum, m.Rows(), len(m.Objects), m.SchemaVersion
+					k.Note("%d rows, %d objects, sha256 %s", e.Rows, e.Objects, e.SHA256)
 					k.Say("%s holds personal data in the clear; delete it when it has served", out)
 				}
 				return k.Print(e, []string{"TENANT", "FILE", "SHA256", "ROWS", "OBJECTS"},
@@ -178,6 +179,12 @@ func (o *restoreOptions) run(ctx context.Context, in *installation.Installation)
 			r.Action, r.Steps = "none", []string{}
 		}
 	}
+	if r.Action != "none" {
+		if err := in.Operator.Free(ctx, spec); err != nil {
+			return err
+		}
+	}
+	o.Note("%s from %s, sha256 %s", r.Action, r.Source, r.SHA256)
 	if !o.dryRun && r.Action != "none" {
 		t, err := s.Restore(ctx, spec, f, o.progress())
 		if err != nil {

@@ -98,6 +98,7 @@ func drill(ctx context.Context, k *kit.Kit, in *installation.Installation, slug 
 	if err != nil {
 		return err
 	}
+	k.Note("%d rows, %d objects", d.Rows, d.Objects)
 	if err := k.Print(d, drillHead, [][]string{drillRow(t.Slug, d)}); err != nil {
 		return err
 	}
@@ -128,7 +129,8 @@ func drillAll(cmd *cobra.Command, k *kit.Kit, in *installation.Installation, lis
 		} else {
 			err = k.Log(ctx, in, cmd, t.Slug, func() error {
 				var err error
-				if d, err = in.Transfer().Drill(ctx, t); err == nil && !d.OK {
+				d, err = in.Transfer().Drill(ctx, t)
+				if k.Note("%d rows, %d objects", d.Rows, d.Objects); err == nil && !d.OK {
 					err = fmt.Errorf("the drill of %s failed: %s", t.Slug, d.Detail)
 				}
 				return err

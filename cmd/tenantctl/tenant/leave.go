@@ -43,6 +43,7 @@ at once. Taken back by: tenantctl tenant resume TENANT.`,
 				if err != nil {
 					return err
 				}
+				k.Note("was %s, a reason was given", t.State)
 				if t.State = tenancy.Leaving; !dry {
 					if t, err = leave(ctx, k, in, args[0], reason); err != nil {
 						return err
@@ -87,6 +88,7 @@ signs in to any more. --signer is who gave the word, --reason where it stands.`,
 					return err
 				}
 				v.Side, v.Actor, v.At = transfer.OnPaper, k.Actor, time.Now()
+				k.Note("export sha256 %s, a word on paper", v.SHA256)
 				check := transfer.Verify
 				if dry {
 					check = transfer.CheckVerification
@@ -147,6 +149,7 @@ it was wrong. --confirm is the tenant's id, as "tenant show" prints it.`,
 					return err
 				}
 				defer func() { _ = f.Close() }()
+				k.Note("export sha256 %s", f.SHA256)
 				g, err := seal(ctx, k, in.Transfer(), t, f, dry)
 				if err != nil && kit.Code(err) != kit.ExitHeld {
 					return err
@@ -223,6 +226,7 @@ by another --actor carries it out. Killed after that, anybody's call goes on.
 				if err != nil && kit.Code(err) != kit.ExitHeld {
 					return err
 				}
+				k.Note("%s", e.State)
 				if perr := show(k, e); perr != nil {
 					return perr
 				}

@@ -210,7 +210,7 @@ func readManifests(names []string) ([]described, error) {
 	for _, file := range expand(names, &faults) {
 		f, err := os.Open(file)
 		if err != nil {
-			faults = append(faults, err)
+			faults = append(faults, fmt.Errorf("%w; let the user that runs this read it", err))
 			continue
 		}
 		list, err := tenancy.ReadManifest(f, file)
@@ -236,7 +236,7 @@ func expand(names []string, faults *[]error) []string {
 	for _, n := range names {
 		fi, err := os.Stat(n)
 		if err != nil {
-			*faults = append(*faults, err)
+			*faults = append(*faults, fmt.Errorf("%w; name a manifest or a folder of manifests with -f", err))
 			continue
 		}
 		if !fi.IsDir() {

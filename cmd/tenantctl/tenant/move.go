@@ -48,6 +48,14 @@ hour without imports: one that runs is waited for, 30 seconds at most.`,
 				if err != nil {
 					return err
 				}
+				if o.Note("from cell %s on %s", t.Cell, t.Cluster); o.back {
+					o.Note("--back")
+				} else {
+					o.Note("to cell %s", o.cell)
+				}
+				if o.cluster != "" {
+					o.Note("on %s", o.cluster)
+				}
 				return o.run(ctx, in, t)
 			})
 		},

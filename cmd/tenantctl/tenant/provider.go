@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"digione/cmd/internal/installation"
 	"digione/cmd/tenantctl/kit"
@@ -53,6 +54,11 @@ The redirect address to register there is https://HOST/kirjaudu/paluu.`,
 		Args: kit.Exactly("TENANT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.p.Issuer == "" {
+				set := false
+				cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { set = set || f.Changed && f.Name != "help" })
+				if set {
+					return kit.Usage("--issuer is missing: without it the providers are listed, and no other flag is taken")
+				}
 				return o.list(cmd, args[0])
 			}
 			return o.put(cmd, args[0])
@@ -83,7 +89,7 @@ func (o *providerOptions) put(cmd *cobra.Command, slug string) error {
 	}
 	b, err := os.ReadFile(o.secretFile)
 	if err != nil {
-		return err
+		return fmt.Errorf("read client secret: %w; see --secret-file", err)
 	}
 	o.p.Secret, o.p.LinkTo = strings.TrimSpace(string(b)), identity.LinkTo(o.linkTo)
 	if err := o.rules(); err != nil {
@@ -102,6 +108,8 @@ func (o *providerOptions) put(cmd *cobra.Command, slug string) error {
 		}
 	}
 	return run(ctx, cmd, slug, func(in *installation.Installation) error {
+		o.Note("client %s of %s", o.p.ClientID, o.p.Issuer)
+		o.Flags(cmd, "profile", "require", "for", "strong", "strong-acr", "disable")
 		t, err := kit.Tenant(ctx, in, slug)
 		if err != nil {
 			return err

@@ -79,11 +79,7 @@ func createRun(cmd *cobra.Command, o *createOptions) error {
 		if err != nil {
 			return err
 		}
-		if existing != nil && existing.State != tenancy.Provisioning {
-			if d := tenancy.Diff(*existing, named(spec, *existing)); len(d) > 0 {
-				return &kit.Exit{Code: kit.ExitFailed, Err: fmt.Errorf("tenant %q exists with another %s (%s); to change it: tenantctl apply -f FILE", spec.Slug, d[0].Field, d[0].From)}
-			}
-		}
+		o.Note("%s", action(existing))
 		t, err := provision(ctx, o.Kit, in, spec)
 		if err != nil {
 			return err
@@ -98,7 +94,8 @@ func named(s tenancy.Spec, t tenancy.Tenant) tenancy.Spec {
 	return s
 }
 
-// complete takes what is left out from a tenant that was begun, and checks the whole.
+// complete takes what is left out from a tenant that was begun, and checks the whole
+// before anything is changed.
 func complete(ctx context.Context, in *installation.Installation, s tenancy.Spec) (tenancy.Spec, *tenancy.Tenant, error) {
 	if err := tenancy.CheckSlug(s.Slug); err != nil {
 		return s, nil, &kit.Exit{Code: kit.ExitInvalid, Err: err}
@@ -129,6 +126,12 @@ func complete(ctx context.Context, in *installation.Installation, s tenancy.Spec
 	if err := s.Check(); err != nil {
 		return s, existing, &kit.Exit{Code: kit.ExitInvalid, Err: err}
 	}
+	if existing == nil || existing.State == tenancy.Provisioning {
+		return s, existing, in.Operator.Free(ctx, s)
+	}
+	if d := tenancy.Diff(*existing, named(s, *existing)); len(d) > 0 {
+		return s, existing, fmt.Errorf("tenant %q exists with another %s (%s); to change it: tenantctl apply -f FILE", s.Slug, d[0].Field, d[0].From)
+	}
 	return s, existing, nil
 }
 
@@ -155,14 +158,22 @@ func (o *createOptions) preview(s tenancy.Spec, existing *tenancy.Tenant) error 
 		Steps  []string `json:"steps"`
 		DryRun bool     `json:"dry_run"`
 	}
-	p := preview{Tenant: s.Slug, Action: "create", Steps: tenancy.ProvisionSteps(), DryRun: true}
-	if existing != nil {
-		p.Action = "finish"
-		if existing.State != tenancy.Provisioning {
-			p.Action, p.Steps = "none", []string{}
-		}
+	p := preview{Tenant: s.Slug, Action: action(existing), Steps: tenancy.ProvisionSteps(), DryRun: true}
+	if p.Action == "none" {
+		p.Steps = []string{}
 	}
 	return o.Print(p, []string{"TENANT", "ACTION", "STEPS"}, [][]string{{p.Tenant, p.Action, strings.Join(p.Steps, ", ")}})
+}
+
+// action is what is to be done for a tenant to stand.
+func action(existing *tenancy.Tenant) string {
+	switch {
+	case existing == nil:
+		return "create"
+	case existing.State == tenancy.Provisioning:
+		return "finish"
+	}
+	return "none"
 }
 
 var head = []string{"SLUG", "STATE", "NAME", "CODE", "CELL", "CLUSTER", "RING", "VERSION", "HOSTS"}
@@ -173,7 +184,7 @@ func row(t tenancy.Tenant) []string {
 
 func newList(k *kit.Kit) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List all tenants", Args: cobra.NoArgs,
+		Use: "list", Short: "List all tenants", Args: kit.Exactly(),
 		Example: "  tenantctl tenant list -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return k.With(cmd.Context(), func(in *installation.Installation) error {
@@ -228,7 +239,10 @@ func newSetState(k *kit.Kit, verb string, to tenancy.State) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if !dry {
+				if err := t.MayBecome(to); err != nil {
+					return err
+				}
+				if k.Note("was %s", t.State); !dry {
 					if err := in.Operator.SetState(cmd.Context(), t, to); err != nil {
 						return err
 					}

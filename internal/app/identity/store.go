@@ -64,6 +64,34 @@ func PutProvider(ctx context.Context, tx tenancy.Write, ks *keys.Keyset, p Provi
 	return nil
 }
 
+const sqlFollowDevelopment = `
+with mine as (
+  select id
+    from identity_provider
+   where starts_with(issuer, 'http://localhost:')
+     and starts_with(client_id, 'digione-')
+   order by (issuer = @issuer and client_id = @client_id) desc, created_at desc, id desc
+), one as (
+  select id from mine limit 1
+)
+update identity_provider p
+   set issuer = case when p.id = one.id then @issuer else p.issuer end,
+       client_id = case when p.id = one.id then @client_id else p.client_id end,
+       enabled = p.id = one.id
+  from mine
+  cross join one
+ where p.id = mine.id`
+
+// PutDevelopmentProvider is PutProvider for that of digione dev, of which a tenant has
+// one: it follows the port, its accounts with it, and a row that another port has
+// left, or the tenant that this one is restored from, is shut.
+func PutDevelopmentProvider(ctx context.Context, tx tenancy.Write, ks *keys.Keyset, p Provider) error {
+	if _, err := tx.Exec(ctx, sqlFollowDevelopment, pgx.StrictNamedArgs{"issuer": p.Issuer, "client_id": p.ClientID}); err != nil {
+		return fmt.Errorf("follow provider to %s: %w", p.Issuer, err)
+	}
+	return PutProvider(ctx, tx, ks, p)
+}
+
 // how is how a provider is kept, but for its secret.
 const how = ` name, issuer, client_id, scopes, link_claim, link_to, also, require_claim, require_value, meant_for, strength = 'strong', strong_acr, not enabled `
 

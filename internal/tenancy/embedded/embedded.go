@@ -298,6 +298,9 @@ func (p place) init(ctx context.Context, bin, password string) error {
 	cmd.Dir = tmp
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.cred}
 	if out, err := cmd.CombinedOutput(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	return os.Rename(tmp, p.data)
@@ -367,6 +370,9 @@ func (p place) launch(bin string, port int, o Options) (*exec.Cmd, error) {
 
 func lock(path string, how int) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w; the data folder is another user's: run this as that user, or choose a folder of your own with --data", err)
+	}
 	if err != nil {
 		return nil, err
 	}

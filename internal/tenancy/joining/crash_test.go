@@ -23,15 +23,27 @@ func (w *world) steps(tn tenancy.Tenant) []func(context.Context, *joining.Servic
 	type on = func(context.Context, *joining.Service) (*joining.State, error)
 	var out []func(context.Context, *joining.Service) error
 	for _, f := range []on{
-		func(ctx context.Context, s *joining.Service) (*joining.State, error) { return s.Start(ctx, tn, paula, "", "2027-spring") },
-		func(ctx context.Context, s *joining.Service) (*joining.State, error) { return s.Plan(ctx, tn, paula, waves) },
+		func(ctx context.Context, s *joining.Service) (*joining.State, error) {
+			return s.Start(ctx, tn, paula, "", "2027-spring")
+		},
+		func(ctx context.Context, s *joining.Service) (*joining.State, error) {
+			return s.Plan(ctx, tn, paula, waves)
+		},
 		func(ctx context.Context, s *joining.Service) (*joining.State, error) {
 			return s.Attest(ctx, tn, maija, []string{"agreement", "data-processing", "rulebook", "impact-assessment", "contacts"}, paper, "")
 		},
-		func(ctx context.Context, s *joining.Service) (*joining.State, error) { return s.Approve(ctx, tn, paula, nil, "") },
-		func(ctx context.Context, s *joining.Service) (*joining.State, error) { return s.Pause(ctx, tn, paula, "a holiday") },
-		func(ctx context.Context, s *joining.Service) (*joining.State, error) { return s.Resume(ctx, tn, paula, "") },
-		func(ctx context.Context, s *joining.Service) (*joining.State, error) { return s.Waive(ctx, tn, olli, "guardian-reach", "small") },
+		func(ctx context.Context, s *joining.Service) (*joining.State, error) {
+			return s.Approve(ctx, tn, paula, nil, "")
+		},
+		func(ctx context.Context, s *joining.Service) (*joining.State, error) {
+			return s.Pause(ctx, tn, paula, "a holiday")
+		},
+		func(ctx context.Context, s *joining.Service) (*joining.State, error) {
+			return s.Resume(ctx, tn, paula, "")
+		},
+		func(ctx context.Context, s *joining.Service) (*joining.State, error) {
+			return s.Waive(ctx, tn, olli, "guardian-reach", "small")
+		},
 		func(ctx context.Context, s *joining.Service) (*joining.State, error) {
 			return s.Approve(ctx, tn, paula, []string{"guardian-reach"}, "")
 		},
@@ -42,7 +54,9 @@ func (w *world) steps(tn tenancy.Tenant) []func(context.Context, *joining.Servic
 		func(ctx context.Context, s *joining.Service) (*joining.State, error) {
 			return s.Reopen(ctx, tn, paula, "rostered", "groups are wrong")
 		},
-		func(ctx context.Context, s *joining.Service) (*joining.State, error) { return s.Resume(ctx, tn, paula, "mended") },
+		func(ctx context.Context, s *joining.Service) (*joining.State, error) {
+			return s.Resume(ctx, tn, paula, "mended")
+		},
 		func(ctx context.Context, s *joining.Service) (*joining.State, error) { return s.Advance(ctx, tn) },
 	} {
 		out = append(out, did(f))

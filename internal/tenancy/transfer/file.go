@@ -40,7 +40,7 @@ func (f *File) Close() error { return f.close() }
 func OpenFile(ctx context.Context, name string) (*File, error) {
 	r, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("open export: %w", err)
+		return nil, fmt.Errorf("open export: %w; name a file that tenantctl tenant export has written", err)
 	}
 	f, err := check(ctx, r)
 	if err != nil {

@@ -31,6 +31,9 @@ func (s *Service) Spec(ctx context.Context, m *Manifest, slug string) (spec tena
 		if spec.BusinessID != "" && t.BusinessID == spec.BusinessID {
 			leftOut, spec.BusinessID = append(leftOut, "business id "+m.BusinessID), ""
 		}
+		if spec.OrganisationOID != "" && t.OrganisationOID == spec.OrganisationOID {
+			leftOut, spec.OrganisationOID = append(leftOut, "organisation oid "+m.OrganisationOID), ""
+		}
 	}
 	return spec, leftOut, nil
 }

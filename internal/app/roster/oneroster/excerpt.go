@@ -17,7 +17,7 @@ func excerpt(c *Column, v string) string {
 	if v == "" {
 		return ""
 	}
-	if c.Private || strings.Contains(v, "@") || holdsHetu(strings.ToUpper(v)) {
+	if c.Private || strings.Contains(v, "@") || HoldsHetu(strings.ToUpper(v)) {
 		return mask(v)
 	}
 	return shorten(v)
@@ -42,8 +42,8 @@ func shorten(v string) string {
 	return b.String()
 }
 
-// holdsHetu finds an identity code anywhere in the value.
-func holdsHetu(v string) bool {
+// HoldsHetu finds an identity code anywhere in the value.
+func HoldsHetu(v string) bool {
 	const size = 11
 	for i := 0; i+size <= len(v); i++ {
 		if hetu.Looks(v[i : i+size]) {

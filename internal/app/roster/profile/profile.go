@@ -78,7 +78,11 @@ type Faults struct {
 func (f *Faults) Error() string {
 	lines := make([]string, len(f.List))
 	for i, x := range f.List {
-		lines[i] = fmt.Sprintf("%s:%d: %s: %s; %s", f.Name, x.Line, x.Path, x.Message, x.Next)
+		where := x.Path + ": "
+		if x.Path == "" { // of the whole file
+			where = ""
+		}
+		lines[i] = fmt.Sprintf("%s:%d: %s%s; %s", f.Name, x.Line, where, x.Message, x.Next)
 	}
 	return strings.Join(lines, "\n")
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 
 	"digione/cmd/internal/installation"
 	"digione/cmd/internal/settings"
+	"digione/cmd/tenantctl/kit"
 	"digione/internal/app"
 	"digione/internal/app/identity"
 	"digione/internal/app/mail"
@@ -30,14 +31,14 @@ func newServe() *cobra.Command {
 cells' roles alone, never as the owner of the schemas. On SIGTERM it reports not
 ready, finishes the requests under way and ends.`,
 		Example: "  DIGIONE_DATABASE_URL=postgres://db.example/digione DIGIONE_TLS=true digione serve --listen 0.0.0.0:8080",
-		Args:    cobra.NoArgs,
+		Args:    kit.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := settings.Read(cmd.Flags())
+			s, err := read(cmd)
 			if err != nil {
 				return err
 			}
 			if s.SMTP != "" && s.MailFrom == "" {
-				return errors.New("--smtp without --mail-from; an example: --mail-from ei-vastausta@digione.example")
+				return kit.Usage("--smtp without --mail-from; an example: --mail-from ei-vastausta@digione.example")
 			}
 			log := logger(s)
 			log.Info("settings", "settings", fmt.Sprintf("%+v", s.Redacted()))
@@ -50,7 +51,14 @@ ready, finishes the requests under way and ends.`,
 				return err
 			}
 			defer in.Close()
-			return serve(cmd.Context(), in, desk, home, log, func(string) {})
+			if _, err := in.DB(cmd.Context()); err != nil { // whoever connects is answered
+				return err
+			}
+			l, err := listen(s)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), in, l, desk, home, log, func() {})
 		},
 	}
 }
@@ -64,12 +72,20 @@ func logger(s settings.Settings) *slog.Logger {
 // drainTime is how long requests under way may take to end.
 const drainTime = 20 * time.Second
 
-// serve runs the application until ctx ends; up is called when it listens.
-func serve(ctx context.Context, in *installation.Installation, desk app.Operators, home app.Family, log *slog.Logger, up func(addr string)) error {
+func listen(s settings.Settings) (net.Listener, error) {
+	l, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w; choose another address with --listen", err)
+	}
+	return l, nil
+}
+
+// serve runs the application until ctx ends; up is called when it answers.
+func serve(ctx context.Context, in *installation.Installation, l net.Listener, desk app.Operators, home app.Family, log *slog.Logger, up func()) error {
 	s := in.Settings
 	db, err := in.DB(ctx)
 	if err != nil {
-		return err
+		return errors.Join(err, l.Close())
 	}
 	began := time.Now()
 	warmed := make(chan struct{})
@@ -84,10 +100,6 @@ func serve(ctx context.Context, in *installation.Installation, desk app.Operator
 				return errors.New("warming up")
 			}
 		}})
-	l, err := net.Listen("tcp", s.Listen)
-	if err != nil {
-		return fmt.Errorf("listen: %w; choose another address with --listen", err)
-	}
 	go func() {
 		defer close(warmed)
 		if err := db.Warm(ctx); err != nil && ctx.Err() == nil {
@@ -107,7 +119,7 @@ func serve(ctx context.Context, in *installation.Installation, desk app.Operator
 		defer close(background)
 		a.Jobs.Run(ctx)
 	}()
-	up(l.Addr().String())
+	up()
 	select {
 	case err := <-failed:
 		return err

@@ -1,11 +1,14 @@
-package main
+package cli
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,7 +24,7 @@ import (
 // startSignIn runs the local provider and registers it with every tenant, also with
 // those that are made while it runs. Each tenant is a client of its own and meets its
 // own people alone.
-func startSignIn(ctx context.Context, in *installation.Installation, p ports) (stop func(), err error) {
+func startSignIn(ctx context.Context, in *installation.Installation, p ports, l net.Listener, log *slog.Logger) (stop func(), err error) {
 	db, err := in.DB(ctx)
 	if err != nil {
 		return nil, err
@@ -89,14 +92,8 @@ func startSignIn(ctx context.Context, in *installation.Installation, p ports) (s
 	if err != nil {
 		return nil, err
 	}
-	known := map[tenancy.ID]bool{}
-	if err := registerAll(ctx, in, db, p, known); err != nil {
-		return nil, err
-	}
-	l, err := devidp.Listen(fmt.Sprintf("localhost:%d", p.idp))
-	if err != nil {
-		return nil, portError(err)
-	}
+	told := map[tenancy.ID]string{}
+	registerAll(ctx, in, db, p, told, log)
 	srv := &http.Server{Handler: idp, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = srv.Serve(l) }()
 	ctx, cancel := context.WithCancel(ctx)
@@ -109,25 +106,33 @@ func startSignIn(ctx context.Context, in *installation.Installation, p ports) (s
 				tick.Stop()
 				return
 			case <-tick.C:
-				_ = registerAll(ctx, in, db, p, known) // tried again at the next tick
+				registerAll(ctx, in, db, p, told, log)
 			}
 		}
 	}()
 	return func() { cancel(); <-done; _ = srv.Close() }, nil
 }
 
-// registerAll makes the provider known to every tenant that is served and not yet known.
-func registerAll(ctx context.Context, in *installation.Installation, db *tenancy.DB, p ports, known map[tenancy.ID]bool) error {
+const registered = "registered"
+
+// registerAll makes the provider known to every tenant that is served and not yet
+// known. What stands in a tenant's way is told once and tried again: no tenant
+// keeps the others from their sign-in.
+func registerAll(ctx context.Context, in *installation.Installation, db *tenancy.DB, p ports, told map[tenancy.ID]string, log *slog.Logger) {
 	for _, t := range db.Tenants() {
-		if t.State != tenancy.Active || known[t.ID] {
+		if t.State != tenancy.Active || told[t.ID] == registered {
 			continue
 		}
+		said := registered
 		if err := register(ctx, in, db, t, p); err != nil {
-			return err
+			said = err.Error()
 		}
-		known[t.ID] = true
+		if said != registered && said != told[t.ID] && ctx.Err() == nil {
+			log.Warn("register the sign-in provider", "tenant", t.Slug, "error", said)
+			fmt.Fprintf(os.Stderr, "%s has no sign-in by this provider: %s\n", t.Slug, said)
+		}
+		told[t.ID] = said
 	}
-	return nil
 }
 
 // ownUsers are those of a client that is no tenant's, nil for all others.
@@ -147,7 +152,7 @@ func register(ctx context.Context, in *installation.Installation, db *tenancy.DB
 		return err
 	}
 	return db.Write(ctx, t.ID, func(tx tenancy.Write) error {
-		return identity.PutProvider(ctx, tx, ks, identity.Provider{Name: t.NameFi + ", kehityskirjautuminen", Issuer: p.issuer(),
+		return identity.PutDevelopmentProvider(ctx, tx, ks, identity.Provider{Name: "Kehityskirjautuminen", Issuer: p.issuer(),
 			ClientID: clientID(t), Secret: clientSecret(t), LinkClaim: "preferred_username", LinkTo: identity.ToUsername, Strong: true})
 	})
 }

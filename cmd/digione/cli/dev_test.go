@@ -1,6 +1,7 @@
-package main
+package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"digione/cmd/internal/installation"
+	"digione/cmd/internal/settings"
+	"digione/internal/tenancy"
 )
 
 // TestDev lives through a day of `digione dev`: begun, used, stopped, begun again,
@@ -25,8 +30,13 @@ func TestDev(t *testing.T) {
 	bin, data := workshop(t)
 	port := block(t)
 
-	// Killed while it makes its database: the next start begins anew.
+	// Stopped and killed while it makes its database: the next start begins anew.
 	r := begin(t, bin, data, port)
+	eventually(t, "it is at work", 20*time.Second, func() bool { return atWork(filepath.Join(data, "postgres")) })
+	if code := r.stop(syscall.SIGINT); code != 2 || !strings.Contains(r.out.String(), "Cancelled. What was finished is kept") || strings.Contains(r.out.String(), "digione:") {
+		t.Errorf("stopped at its first start: exit %d, %s", code, r.out)
+	}
+	r = begin(t, bin, data, port)
 	time.Sleep(300 * time.Millisecond)
 	r.stop(syscall.SIGKILL)
 	eventually(t, "initdb of the killed one ends", 20*time.Second, func() bool { return !atWork(data) })
@@ -73,15 +83,19 @@ func TestDev(t *testing.T) {
 	tenantctl(t, data, "tenant", "resume", "inkoo")
 	eventually(t, "inkoo is resumed", 10*time.Second, func() bool { return r.signIn("inkoo.localhost") })
 
-	// A second one on the same ports says which flag to use, and harms nothing.
-	second := begin(t, bin, data, port)
-	<-second.ended
-	if code := second.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(second.out.String(), "--listen") {
-		t.Errorf("a second one: exit %d, %s", code, second.out)
+	// A second one on the same folder says which flags to use, on whatever ports, and
+	// harms nothing.
+	for _, at := range []int{port, block(t)} {
+		second := begin(t, bin, data, at)
+		<-second.ended
+		if code := second.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(second.out.String(), "another digione dev runs on "+data) || !strings.Contains(second.out.String(), "--listen") {
+			t.Errorf("a second one: exit %d, %s", code, second.out)
+		}
 	}
 	if !r.signIn("inkoo.localhost") {
 		t.Error("a second one has harmed the first")
 	}
+	oneWayIn(t, r)
 
 	stopped(t, r, syscall.SIGINT, cluster)
 
@@ -92,6 +106,33 @@ func TestDev(t *testing.T) {
 	}
 	kept(t, r, data)
 	neighbours(t, r)
+
+	// A port that is taken is met before anything is changed; on other ports there is
+	// one way in as before, and one tenant that is broken stops nobody else's.
+	tenantctl(t, data, "tenant", "create", "rikki", "--name-fi", "Rikki", "--kind", "private")
+	sql(t, data, `update control.tenant set keyset = '\x00' where slug = 'rikki'`)
+	stopped(t, r, syscall.SIGINT, cluster)
+	other := block(t)
+	taken, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", other+3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = begin(t, bin, data, other)
+	<-r.ended
+	if code := r.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(r.out.String(), "neighbour of --listen's") {
+		t.Errorf("with a port taken: exit %d, %s", code, r.out)
+	}
+	_ = taken.Close()
+	r = up(t, bin, data, other)
+	kept(t, r, data)
+	neighbours(t, r)
+	oneWayIn(t, r)
+	if !strings.Contains(r.out.String(), "rikki has no sign-in by this provider") {
+		t.Errorf("the broken tenant is not told: %s", r.out)
+	}
+	stopped(t, r, syscall.SIGINT, cluster)
+	r = up(t, bin, data, port)
+	oneWayIn(t, r)
 
 	// Killed: the server lives on, and the next start takes it over.
 	r.stop(syscall.SIGKILL)
@@ -143,6 +184,33 @@ func kept(t *testing.T, r *running, data string) {
 	}
 	if h := tenantctl(t, data, "roster", "history", "inkoo"); !strings.Contains(h, "\timp_1\tapplied\t") {
 		t.Errorf("the roster is gone: %s", h)
+	}
+}
+
+// oneWayIn checks that the sign-in page offers this run's provider and no other.
+func oneWayIn(t *testing.T, r *running) {
+	t.Helper()
+	if _, page := r.get("inkoo.localhost", "/kirjaudu"); len(wayIn.FindAllString(page, -1)) != 1 {
+		t.Errorf("not one way in: %s", page)
+	}
+}
+
+// TestSeedSkips: a demo municipality that is gone, or rests, stops no start.
+func TestSeedSkips(t *testing.T) {
+	t.Parallel()
+	_, data := workshop(t)
+	tenantctl(t, data, "tenant", "create", "inkoo", "--name-fi", "Inkoo", "--municipality-code", "149")
+	clusterOf(t, data)
+	for _, state := range []tenancy.State{tenancy.Suspended, tenancy.Leaving, tenancy.Sealed, tenancy.Erased} {
+		sql(t, data, "update control.tenant set state = '"+string(state)+"' where slug = 'inkoo'")
+		in, err := installation.Open(context.Background(), settings.Settings{Data: data, HostSuffix: "localhost", MaxConns: 8})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := seedOne(context.Background(), in, demos[2]); err != nil {
+			t.Errorf("%s: %v", state, err)
+		}
+		in.Close()
 	}
 }
 

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -204,11 +204,25 @@ func atWork(dir string) bool {
 	return false
 }
 
+// sql does to the data folder's database what no command does.
+func sql(t *testing.T, data, statement string) {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, strings.TrimSpace(tenantctl(t, data, "database", "url")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // workshop is a built program and a data folder that the server's user can enter.
 func workshop(t *testing.T) (bin, data string) {
 	t.Helper()
 	bin = filepath.Join(t.TempDir(), "digione")
-	if said, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+	if said, err := exec.Command("go", "build", "-o", bin, "digione/cmd/digione").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v: %s", err, said)
 	}
 	data, err := os.MkdirTemp("", "digione-dev-test-")
