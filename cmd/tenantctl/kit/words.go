@@ -22,10 +22,11 @@ func Run(ctx context.Context, cmd *cobra.Command, args []string, errOut io.Write
 	if err == nil || errors.As(err, &exit) && exit.Silent {
 		return Code(err)
 	}
-	if ctx.Err() == nil || !errors.Is(err, context.Canceled) { // what was cancelled where is of no use to anybody
+	told := ctx.Err() == nil || !errors.Is(err, context.Canceled) // where it was cancelled is of no use to anybody
+	if told {
 		_, _ = fmt.Fprintf(errOut, "%s: %v\n", cmd.Name(), err)
 	}
-	if ctx.Err() != nil && !strings.Contains(err.Error(), "run the command again") {
+	if ctx.Err() != nil && !(told && strings.Contains(err.Error(), "run the command again")) {
 		_, _ = fmt.Fprintln(errOut, "Cancelled. What was finished is kept; to go on, run the command again.")
 	}
 	return Code(err)
