@@ -276,7 +276,11 @@ func next() (fs.FS, error) {
 	return out, err
 }
 
-func (f *fleet) migrate(ctx context.Context) (string, error) {
+func (f *fleet) migrate(ctx context.Context) (string, error) { return f.migrateBy(ctx, f.workers) }
+
+// migrateBy brings the fleet a version ahead with so many workers: as many as there are
+// processors at night, one beside people.
+func (f *fleet) migrateBy(ctx context.Context, workers int) (string, error) {
 	files, err := next()
 	if err != nil {
 		return "", err
@@ -286,8 +290,8 @@ func (f *fleet) migrate(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer op.Close()
-	done, err := op.Migrate(ctx, tenancy.MigrateOptions{Parallel: f.workers})
-	return fmt.Sprintf("%d tenants, %d workers", len(done), f.workers), err
+	done, err := op.Migrate(ctx, tenancy.MigrateOptions{Parallel: workers})
+	return fmt.Sprintf("%d tenants, %d workers", len(done), workers), err
 }
 
 // totals counts what is in all tenants.

@@ -449,8 +449,9 @@ func (l *load) soak(ctx context.Context) error {
 		time.Sleep(l.span / 3)
 		third <- usageOf([]int{l.app.cmd.Process.Pid})
 		third <- usageOf(postgres(l.server))
-		note, err := l.migrate(ctx)
-		say("soak: migration under load", 0, "", "", note)
+		began := time.Now()
+		note, err := l.migrateBy(ctx, 1)
+		say("soak: migration under load", time.Since(began).Seconds(), "s", "", note)
 		migrated <- err
 	}()
 	before, pg := usageOf([]int{l.app.cmd.Process.Pid}), usageOf(postgres(l.server))
