@@ -19,6 +19,33 @@ import (
 	"digione/internal/tenancy/dbtest"
 )
 
+// renamed is a package whose users have other sourcedIds, wherever these stand.
+func renamed(t testing.TB, zip []byte) []byte {
+	t.Helper()
+	rename := func(s string) string {
+		if s == "" {
+			return s
+		}
+		parts := strings.Split(s, ",")
+		for i := range parts {
+			parts[i] = "new-" + parts[i]
+		}
+		return strings.Join(parts, ",")
+	}
+	return edited(t, zip, oneroster.Bulk, nil, func(r *oneroster.Record) bool {
+		switch r.Table.Type {
+		case oneroster.Users:
+			r.SourcedID = rename(r.SourcedID)
+			set(r, "agentSourcedIds", rename(r.Get("agentSourcedIds")))
+		case oneroster.Demographics:
+			r.SourcedID = rename(r.SourcedID)
+		case oneroster.Roles, oneroster.Enrollments:
+			set(r, "userSourcedId", rename(r.Get("userSourcedId")))
+		}
+		return true
+	})
+}
+
 // edited copies a package; change may alter a record or drop it by returning false.
 func edited(t testing.TB, zip []byte, mode oneroster.Mode, only []oneroster.Type, change func(*oneroster.Record) bool) []byte {
 	t.Helper()
@@ -193,28 +220,7 @@ func TestTypeThresholds(t *testing.T) {
 func TestRekeyAndReuse(t *testing.T) {
 	t.Parallel()
 	w, first := settle(t, 300)
-	rename := func(s string) string {
-		if s == "" {
-			return s
-		}
-		parts := strings.Split(s, ",")
-		for i := range parts {
-			parts[i] = "new-" + parts[i]
-		}
-		return strings.Join(parts, ",")
-	}
-	renamed := edited(t, first, oneroster.Bulk, nil, func(r *oneroster.Record) bool {
-		switch r.Table.Type {
-		case oneroster.Users:
-			r.SourcedID = rename(r.SourcedID)
-			set(r, "agentSourcedIds", rename(r.Get("agentSourcedIds")))
-		case oneroster.Demographics:
-			r.SourcedID = rename(r.SourcedID)
-		case oneroster.Roles, oneroster.Enrollments:
-			set(r, "userSourcedId", rename(r.Get("userSourcedId")))
-		}
-		return true
-	})
+	renamed := renamed(t, first)
 	p := w.plan(renamed, roster.Options{})
 	if !contains(rules(p), "rekey users") || len(p.Rekeyed) == 0 || p.Rekeyed[0].New != "new-"+p.Rekeyed[0].Old {
 		t.Fatalf("rekeyed roster: %v, %d pairs", rules(p), len(p.Rekeyed))

@@ -82,24 +82,7 @@ func TestStaleUsersRowOf11KeepsItsRoles(t *testing.T) {
 func TestMappingCarriesDemographics(t *testing.T) {
 	t.Parallel()
 	w, first := settle(t, 100)
-	as := func(s string) string {
-		if s == "" {
-			return s
-		}
-		return "new-" + strings.ReplaceAll(s, ",", ",new-")
-	}
-	renamed := edited(t, first, oneroster.Bulk, nil, func(r *oneroster.Record) bool {
-		switch r.Table.Type {
-		case oneroster.Users:
-			r.SourcedID = as(r.SourcedID)
-			set(r, "agentSourcedIds", as(r.Get("agentSourcedIds")))
-		case oneroster.Demographics:
-			r.SourcedID = as(r.SourcedID)
-		case oneroster.Roles, oneroster.Enrollments:
-			set(r, "userSourcedId", as(r.Get("userSourcedId")))
-		}
-		return true
-	})
+	renamed := renamed(t, first)
 	mapping := map[string]string{}
 	for _, r := range w.plan(renamed, roster.Options{}).Rekeyed {
 		mapping[r.Type+" "+r.Old] = r.New
