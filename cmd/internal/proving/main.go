@@ -37,6 +37,7 @@ type options struct {
 	beside   int
 	loud     int
 	flags    string
+	profile  string
 	rate     int
 	span     time.Duration
 }
@@ -57,7 +58,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.learners, "learners", 660_000, "learners of all of them together")
 	flag.IntVar(&o.workers, "workers", 4, "tenants that are provisioned or migrated at a time")
 	flag.IntVar(&o.importer, "importers", 2, "tenants that are imported at a time")
-	flag.StringVar(&o.parts, "parts", "fleet,load", "what to run: fleet (nightly run and migration too), signin, mixed (the fixed part of the load), load, search, noisy, soak")
+	flag.StringVar(&o.parts, "parts", "fleet,load", "what to run: fleet (nightly run and migration too), signin, night (one more, of a kept fleet), mixed (the fixed part of the load), load, search, noisy, soak")
 	flag.StringVar(&o.dir, "dir", "", "folder for the data (default a new one that is removed)")
 	flag.StringVar(&o.binary, "digione", "bin/digione", "the built program")
 	flag.BoolVar(&o.keep, "keep", false, "leave the data folder")
@@ -65,6 +66,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.beside, "beside", 0, "first measure a fleet of so many tenants of the same size, and compare")
 	flag.IntVar(&o.loud, "loud", 3, "which tenant is noisy, 0 the one most asked")
 	flag.StringVar(&o.flags, "serve", "", "more flags of digione serve, with spaces between them")
+	flag.StringVar(&o.profile, "profile", "", "file for the processor profile of part night")
 	flag.IntVar(&o.rate, "rate", 200, "requests per second of the fixed part of the load")
 	flag.DurationVar(&o.span, "span", 60*time.Second, "how long the fixed part of the load lasts")
 	flag.Parse()
