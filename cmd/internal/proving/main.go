@@ -129,7 +129,7 @@ func compare(few, many []report, factor float64) {
 }
 
 func prove(ctx context.Context, o options) error {
-	srv, err := embedded.Start(ctx, o.dir, embedded.Options{Settings: []string{"shared_buffers=1GB", "max_wal_size=8GB", "checkpoint_timeout=30min", "random_page_cost=1.1"}})
+	srv, err := embedded.Start(ctx, o.dir, embedded.Options{Settings: []string{"shared_buffers=6GB", "max_wal_size=8GB", "checkpoint_timeout=30min", "random_page_cost=1.1"}})
 	if err != nil {
 		return err
 	}

@@ -63,8 +63,8 @@ const sqlPilot = `
 with place as (
   select u.id
     from unit u
-   where u.sourced_id = any (@schools)
-      or exists (select from unit up where up.id = u.parent and up.sourced_id = any (@schools))
+   where u.sourced_id collate "C" = any (@schools)
+      or exists (select from unit up where up.id = u.parent and up.sourced_id collate "C" = any (@schools))
 ), staff as (
   select distinct g.person
     from role_grant g

@@ -109,7 +109,7 @@ update guardianship s
  where s.source = 'roster' and s.validity @> @today::date
    and (s.child = any (@persons) or s.guardian = any (@persons))
    and not exists (select from roster_user c
-                     join roster_user g on g.sourced_id = any (c.agents) and g.status = 'active'
+                     join roster_user g on g.sourced_id collate "C" = any (c.agents) and g.status = 'active'
                     where c.person = s.child and g.person = s.guardian and c.status = 'active')`
 
 // DeriveGuardianships brings the roster's guardianships of the given children

@@ -17,7 +17,7 @@ const sqlFindUser = `
 select u.sourced_id, u.username, u.given_name || ' ' || u.family_name, coalesce(p.oppijanumero, '')
   from roster_user u
   join person p on p.id = u.person
- where u.username = @username and u.status = 'active' and u.enabled
+ where u.username = @username collate "C" and u.status = 'active' and u.enabled
  order by u.sourced_id
  limit 1`
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"digione/internal/app/roster/oneroster"
 	"digione/internal/tenancy"
@@ -28,19 +29,18 @@ func (r *run) load(t oneroster.Type) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", t, err)
 	}
-	m := map[key]*stored{}
+	m := make(map[key]*stored, r.expected[t])
 	var sum digest
 	had := 0
-	byPerson := map[uuid.UUID]int32{}
 	users := r.userIDs(t)
 	var sid, from, to string
 	var hash []byte
 	var at time.Time
 	var id, unit, person, user uuid.UUID
 	var active bool
-	var nunit, nperson, nuser *uuid.UUID
+	var nunit, nperson, nuser pgtype.UUID // not *uuid.UUID, which goes by way of text
 	_, err = pgx.ForEachRow(rows, []any{&sid, &hash, &id, &active, &at, &nunit, &nperson, &nuser, &from, &to}, func() error {
-		unit, person, user = orNil(nunit), orNil(nperson), orNil(nuser)
+		unit, person, user = nunit.Bytes, nperson.Bytes, nuser.Bytes
 		s := r.slab.take()
 		s.id, s.modified, s.unit, s.aux, s.active = id, at.UnixMicro(), r.unitIndex(unit), -1, active
 		copy(s.hash[:], hash)
@@ -54,7 +54,7 @@ func (r *run) load(t oneroster.Type) error {
 			s.aux = int32(len(r.spans))
 			r.spans = append(r.spans, span{from, to})
 		case oneroster.Users, oneroster.Roles, oneroster.Enrollments:
-			s.aux = r.personIndex(person, byPerson)
+			s.aux = r.personIndex(person)
 		}
 		if owner, ok := users[user]; ok {
 			if r.cut != nil {
@@ -86,13 +86,6 @@ func b2i(b bool) byte {
 	return 0
 }
 
-func orNil(id *uuid.UUID) uuid.UUID {
-	if id == nil {
-		return uuid.Nil
-	}
-	return *id
-}
-
 // userIDs inverts the users for the roles that a 1.1 delta derives, and for a cut,
 // which asks whose a role or an enrolment is.
 func (r *run) userIDs(t oneroster.Type) map[uuid.UUID]key {
@@ -107,16 +100,16 @@ func (r *run) userIDs(t oneroster.Type) map[uuid.UUID]key {
 	return out
 }
 
-func (r *run) personIndex(id uuid.UUID, seen map[uuid.UUID]int32) int32 {
+func (r *run) personIndex(id uuid.UUID) int32 {
 	if id == uuid.Nil {
 		return -1
 	}
-	if i, ok := seen[id]; ok {
+	if i, ok := r.personOf[id]; ok {
 		return i
 	}
 	i := int32(len(r.persons))
 	r.persons = append(r.persons, id)
-	seen[id] = i
+	r.personOf[id] = i
 	return i
 }
 

@@ -209,7 +209,7 @@ func personProtected(ctx context.Context, tx tenancy.Read, person uuid.UUID) (pr
 
 // currentDocs reads rows as they are now, by sourcedId.
 func currentDocs(ctx context.Context, tx tenancy.Read, t oneroster.Type, ids []string) (map[string]map[string]string, error) {
-	sql := "select d.sourced_id, d.doc from (" + statementsOf(t).docs + ") d where d.sourced_id = any (@ids)"
+	sql := "select d.sourced_id, d.doc from (" + statementsOf(t).docs + ") d where d.sourced_id collate \"C\" = any (@ids)"
 	rows, err := tx.Query(ctx, sql, pgx.NamedArgs{"ids": ids, "type": string(t)})
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", t, err)

@@ -273,6 +273,9 @@ func (s *Service) foresee(r *run, t tenancy.Tenant, pkg *oneroster.Package, p Pa
 		return err
 	}
 	plan.baseSeq = last.seq
+	for t, c := range last.Changes {
+		r.expected[t] = c.Unchanged + c.Insert + c.Update + c.Remove + c.Reactivate
+	}
 	if r.first, err = nothingYet(r.ctx, r.tx, last.seq); err != nil {
 		return err
 	}

@@ -64,16 +64,18 @@ type run struct {
 	first   bool // no import of the tenant had any rows before
 	twice   bool // a second pass will write what this one has planned
 
-	hash    hasher
-	slab    slab
-	spooled *spooled
-	known   map[oneroster.Type]map[key]*stored
-	units   []uuid.UUID
-	unitOf  map[uuid.UUID]int32
-	persons []uuid.UUID
-	pairs   int // of the mapping, that the tenant and the package have
-	spans   []span
-	owners  map[key][]key // roles by their user, for 1.1 deltas
+	hash     hasher
+	slab     slab
+	spooled  *spooled
+	known    map[oneroster.Type]map[key]*stored
+	expected map[oneroster.Type]int // about how many rows the tenant has of a type, 0 where it is not known
+	units    []uuid.UUID
+	unitOf   map[uuid.UUID]int32
+	persons  []uuid.UUID
+	personOf map[uuid.UUID]int32 // where a stored person stands in persons
+	pairs    int                 // of the mapping, that the tenant and the package have
+	spans    []span
+	owners   map[key][]key // roles by their user, for 1.1 deltas
 
 	counts     map[oneroster.Type]*Counts
 	schools    map[school]*tally
@@ -112,7 +114,7 @@ type tally struct{ active, removed int }
 func newRun(ctx context.Context, tx tenancy.Read, src source, o Options, k *keys.Keyset, at time.Time) (*run, error) {
 	h, err := newHasher(k)
 	return &run{ctx: ctx, tx: tx, src: src, opts: o, keys: k, at: at, atCell: cellTime(at), hash: h, spooled: newSpooled(src),
-		known: map[oneroster.Type]map[key]*stored{}, unitOf: map[uuid.UUID]int32{}, owners: map[key][]key{},
+		known: map[oneroster.Type]map[key]*stored{}, expected: map[oneroster.Type]int{}, unitOf: map[uuid.UUID]int32{}, personOf: map[uuid.UUID]int32{}, owners: map[key][]key{},
 		counts: map[oneroster.Type]*Counts{}, schools: map[school]*tally{}, had: map[oneroster.Type]int{}, seqCell: tenancy.Null,
 		gone: map[oneroster.Type][]uuid.UUID{}, goneEnrol: map[uuid.UUID]struct{}{}, touched: map[uuid.UUID]struct{}{}, states: map[oneroster.Type]digest{}}, err
 }

@@ -180,7 +180,11 @@ func (r *run) namesOf(t oneroster.Type, names map[string]string) error {
 	if missing == 0 || r.src.Mode(t) == oneroster.Absent {
 		return nil
 	}
-	err := r.src.Each(func(rec *oneroster.Record) error {
+	src := r.src
+	if r.twice && r.spooled.whole() {
+		src = r.spooled // what is new is among what was kept: the package need not be read for it
+	}
+	err := src.Each(func(rec *oneroster.Record) error {
 		if n, ok := names[rec.SourcedID]; ok && n == "" {
 			names[strings.Clone(rec.SourcedID)] = nameOf(t, rec.Get)
 		}

@@ -24,7 +24,7 @@ const (
 	sqlPersonOfDemography = `
 select d.id, u.person
   from roster_record d
-  join roster_user u on u.sourced_id = d.sourced_id
+  join roster_user u on u.sourced_id = d.sourced_id collate "C"
  where d.id = any (@ids) and d.type = 'demographics'`
 )
 
@@ -89,16 +89,18 @@ func (r *run) personsOf(t oneroster.Type, ids []uuid.UUID, docs map[uuid.UUID]sa
 	return err
 }
 
+// The indexes of sourcedIds and usernames are in the order of bytes ("C"): a comparison in
+// another order cannot use them.
 const (
-	sqlNamesOfUnits  = `select sourced_id, name from unit where sourced_id = any (@ids)`
-	sqlNamesOfTerms  = `select sourced_id, title from term where sourced_id = any (@ids)`
-	sqlNamesOfCourse = `select sourced_id, title from course where sourced_id = any (@ids)`
-	sqlNamesOfGroups = `select sourced_id, title from teaching_group where sourced_id = any (@ids)`
+	sqlNamesOfUnits  = `select sourced_id, name from unit where sourced_id collate "C" = any (@ids)`
+	sqlNamesOfTerms  = `select sourced_id, title from term where sourced_id collate "C" = any (@ids)`
+	sqlNamesOfCourse = `select sourced_id, title from course where sourced_id collate "C" = any (@ids)`
+	sqlNamesOfGroups = `select sourced_id, title from teaching_group where sourced_id collate "C" = any (@ids)`
 	sqlNamesOfUsers  = `
 select u.sourced_id, btrim(coalesce(nullif(p.call_name, ''), p.given_names) || ' ' || p.family_name)
   from roster_user u
   join person p on p.id = u.person
- where u.sourced_id = any (@ids)`
+ where u.sourced_id collate "C" = any (@ids)`
 )
 
 func storedNames(ctx context.Context, tx tenancy.Read, t oneroster.Type, names map[string]string) error {

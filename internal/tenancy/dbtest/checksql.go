@@ -19,10 +19,17 @@ import (
 
 var written = regexp.MustCompile(`(?is)\b(?:insert\s+into|update|delete\s+from)\s+(?:only\s+)?([a-z_]+)\b`)
 
+// Identifiers of the source are indexed in the order of bytes: compared in the
+// database's own order they are found by reading the whole table.
+var (
+	byBytes   = regexp.MustCompile(`(?i)\b(?:from|join)\s+(?:course|enrolment|role_grant|roster_record|roster_user|teaching_group|term|unit)\b`)
+	unindexed = regexp.MustCompile(`(?i)\b(?:sourced_id|username)\s*=\s*(?:any\s*\(\s*)?@[a-z_]+\s*\)?(\s*collate "C")?`)
+)
+
 // CheckSQL prepares every constant of the package in dir whose name begins with
 // sql, inside a tenant: a wrong table, column or type fails here, not in use.
 // Outside of tests a package may change only tables whose comment names it as
-// their owner.
+// their owner. A sourcedId or username is compared with collate "C", as it is indexed.
 func CheckSQL(t *testing.T, dir string) {
 	t.Helper()
 	db := Open(t)
@@ -84,6 +91,9 @@ func text(e ast.Expr, known map[string]string) (string, bool) {
 }
 
 func checkOne(t *testing.T, db *tenancy.DB, q, dir string, isTest bool) {
+	if m := unindexed.FindStringSubmatch(q); m != nil && m[1] == "" && !isTest && byBytes.MatchString(q) {
+		t.Errorf(`compares without collate "C", which no index serves: %s`, m[0])
+	}
 	ctx := context.Background()
 	err := db.Read(ctx, Alpha, func(tx tenancy.Read) error {
 		rq, _, err := pgx.NamedArgs{}.RewriteQuery(ctx, nil, q, nil)

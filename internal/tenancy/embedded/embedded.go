@@ -351,7 +351,7 @@ func (p place) launch(bin string, port int, o Options) (*exec.Cmd, error) {
 	defer func() { _ = log.Close() }()
 	settings := []string{"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(port), "unix_socket_directories=",
 		"max_connections=300", "max_locks_per_transaction=256", "shared_buffers=256MB", "jit=off",
-		"max_wal_size=2GB", "wal_compression=on", "checkpoint_timeout=15min", "log_min_messages=warning"}
+		"max_wal_size=2GB", "wal_compression=lz4", "checkpoint_timeout=15min", "log_min_messages=warning"}
 	if o.Unsafe {
 		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
 	}
