@@ -275,7 +275,7 @@ func (r *run) warnings() ([]oneroster.Finding, error) {
 		return nil, err
 	}
 	if len(before) > 0 {
-		err := r.src.Each(func(rec *oneroster.Record) error {
+		err := r.altered().Each(func(rec *oneroster.Record) error {
 			if u, ok := before[rec.SourcedID]; ok && isReuse(u, rec) && len(out) < 1000 {
 				out = append(out, oneroster.Finding{Code: codeReuse, Severity: "warning", File: "users.csv", Line: rec.Line, Column: 1, Field: "sourcedId",
 					Message: "this sourcedId has a new name, username and identifier: was it given to another person?", Excerpt: rec.SourcedID})

@@ -165,6 +165,15 @@ func referencesOf(t oneroster.Type) map[string]oneroster.Type {
 	return out
 }
 
+// altered gives at least what the run has found new or changed: what was kept of it when
+// that is all, or else the whole source once more.
+func (r *run) altered() source {
+	if r.twice && r.spooled.whole() {
+		return r.spooled
+	}
+	return r.src
+}
+
 // namesOf fills in names by sourcedId: from the tenant's rows, and from the source
 // for what the tenant does not have yet.
 func (r *run) namesOf(t oneroster.Type, names map[string]string) error {
@@ -180,11 +189,7 @@ func (r *run) namesOf(t oneroster.Type, names map[string]string) error {
 	if missing == 0 || r.src.Mode(t) == oneroster.Absent {
 		return nil
 	}
-	src := r.src
-	if r.twice && r.spooled.whole() {
-		src = r.spooled // what is new is among what was kept: the package need not be read for it
-	}
-	err := src.Each(func(rec *oneroster.Record) error {
+	err := r.altered().Each(func(rec *oneroster.Record) error {
 		if n, ok := names[rec.SourcedID]; ok && n == "" {
 			names[strings.Clone(rec.SourcedID)] = nameOf(t, rec.Get)
 		}
