@@ -24,7 +24,7 @@ const (
 // While a municipality joins, only some of its schools are open: the roles of
 // closed ones count for nothing yet. Those of the provider itself do.
 const (
-	unitOpen  = ` (@open::text[] is null or u.kind = 'provider' or u.sourced_id = any (@open) or exists (select from unit up where up.id = u.parent and up.sourced_id = any (@open))) `
+	unitOpen  = ` (@open::text[] is null or u.kind = 'provider' or u.sourced_id collate "C" = any (@open) or exists (select from unit up where up.id = u.parent and up.sourced_id collate "C" = any (@open))) `
 	groupOpen = ` (@open::text[] is null or exists (select from unit u where u.id = t.unit and ` + unitOpen + `)) `
 	childOpen = ` (@open::text[] is null or exists (select from role_grant o join unit u on u.id = o.unit where o.person = c.id and o.role = 'student' and o.status = 'active' and ` + unitOpen + `)) `
 )
