@@ -63,12 +63,7 @@ func (f *fleet) build(ctx context.Context) error {
 		if _, err := f.provision(ctx); err != nil {
 			return err
 		}
-		if strings.Contains(f.parts, "night") {
-			if err := f.another(ctx); err != nil {
-				return err
-			}
-		}
-		return f.totals(ctx)
+		return f.finish(ctx)
 	}
 	for _, step := range []struct {
 		name   string
@@ -96,6 +91,16 @@ func (f *fleet) build(ctx context.Context) error {
 	}
 	if err := os.WriteFile(stands, []byte(f.shape()), 0o600); err != nil {
 		return err
+	}
+	return f.finish(ctx)
+}
+
+// finish runs one more night where it is asked for, and counts.
+func (f *fleet) finish(ctx context.Context) error {
+	if strings.Contains(f.parts, "night") {
+		if err := f.another(ctx); err != nil {
+			return err
+		}
 	}
 	return f.totals(ctx)
 }

@@ -58,7 +58,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.learners, "learners", 660_000, "learners of all of them together")
 	flag.IntVar(&o.workers, "workers", 4, "tenants that are provisioned or migrated at a time")
 	flag.IntVar(&o.importer, "importers", 3, "tenants that are imported at a time")
-	flag.StringVar(&o.parts, "parts", "fleet,load", "what to run: fleet (nightly run and migration too), signin, night (one more, of a kept fleet), mixed (the fixed part of the load), load, search, noisy, soak")
+	flag.StringVar(&o.parts, "parts", "fleet,load", "what to run: fleet (nightly run and migration too), signin, night (one more, of a fleet that stands), mixed (the fixed part of the load), load, search, noisy, soak")
 	flag.StringVar(&o.dir, "dir", "", "folder for the data (default a new one that is removed)")
 	flag.StringVar(&o.binary, "digione", "bin/digione", "the built program")
 	flag.BoolVar(&o.keep, "keep", false, "leave the data folder")

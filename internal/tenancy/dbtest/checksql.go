@@ -22,8 +22,11 @@ var written = regexp.MustCompile(`(?is)\b(?:insert\s+into|update|delete\s+from)\
 // Identifiers of the source are indexed in the order of bytes: compared in the
 // database's own order they are found by reading the whole table.
 var (
-	byBytes   = regexp.MustCompile(`(?i)\b(?:from|join)\s+(?:course|enrolment|role_grant|roster_record|roster_user|teaching_group|term|unit)\b`)
-	unindexed = regexp.MustCompile(`(?i)\b(?:sourced_id|username)\s*=\s*(?:any\s*\(\s*)?@[a-z_]+\s*\)?(\s*collate "C")?`)
+	byBytes  = regexp.MustCompile(`(?i)\b(?:from|join)\s+(?:course|enrolment|role_grant|roster_record|roster_user|teaching_group|term|unit)\b`)
+	compared = []*regexp.Regexp{
+		regexp.MustCompile(`(?i)\b(?:sourced_id|username)\s*=\s*(?:any\s*\(\s*)?@[a-z_]+\s*\)?(\s*collate "C")?`),
+		regexp.MustCompile(`(?i)\bjoin\s+(?:course|enrolment|role_grant|roster_record|roster_user|teaching_group|term|unit)\s+\w+\s+on\s+\w+\.(?:sourced_id|username)\s*=\s*[\w.]+(?:\s*\([\w.]+\))?(\s*collate "C")?`),
+	}
 )
 
 // CheckSQL prepares every constant of the package in dir whose name begins with
@@ -91,8 +94,14 @@ func text(e ast.Expr, known map[string]string) (string, bool) {
 }
 
 func checkOne(t *testing.T, db *tenancy.DB, q, dir string, isTest bool) {
-	if m := unindexed.FindStringSubmatch(q); m != nil && m[1] == "" && !isTest && byBytes.MatchString(q) {
-		t.Errorf(`compares without collate "C", which no index serves: %s`, m[0])
+	if !isTest && byBytes.MatchString(q) {
+		for _, how := range compared {
+			for _, m := range how.FindAllStringSubmatch(q, -1) {
+				if m[1] == "" {
+					t.Errorf(`compares without collate "C", which no index serves: %s`, m[0])
+				}
+			}
+		}
 	}
 	ctx := context.Background()
 	err := db.Read(ctx, Alpha, func(tx tenancy.Read) error {
