@@ -146,7 +146,7 @@ noisy: build ## serve 300 tenants, one of them noisy, one importing
 
 .PHONY: soak
 soak: build ## serve 300 tenants for half an hour while backends are killed and the fleet is migrated
-	$(GO) run ./cmd/internal/proving -tenants 300 -learners 90000 -parts soak -span 30m -rate 100
+	$(GO) run ./cmd/internal/proving -tenants 300 -learners 90000 -parts soak -span 30m -rate 60
 
 .PHONY: tenants
 tenants: build ## build and serve 3,000 tenants, and compare with 300 of the same size

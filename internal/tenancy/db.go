@@ -44,7 +44,8 @@ type Config struct {
 	// than 48 MB; SessionBytes sets the share instead. Statements that were not used
 	// for longest are forgotten to stay within it; Statements bounds their number
 	// too. It is looked at after MeasureEvery new statements (default 100) and now
-	// and then. MaxAge replaces a backend anyway (1 h).
+	// and then. MaxAge replaces a backend anyway (1 h; some from three quarters of it
+	// on, so that those of a start do not end together).
 	Memory       int64
 	SessionBytes int64
 	Statements   int

@@ -1,6 +1,10 @@
 package tenancy
 
-import "github.com/jackc/pgx/v5"
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
 
 // Script is all the SQL that makes a tenant's role, schema and code lists, for
 // benchmarks that run it by other means. The cell must exist.
@@ -16,6 +20,9 @@ func (db *DB) Deafen() {
 	db.stop()
 	<-db.gone
 }
+
+// Life is how old a session opened now may get.
+func (db *DB) Life() time.Duration { return db.life() }
 
 // Between calls f with each connection that nobody has borrowed, and returns how
 // many those were.

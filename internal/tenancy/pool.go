@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	mathrand "math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type session struct {
 	spoilt  bool // a cancel request is under way to it
 	touched bool // a statement ran that may leave something behind
 	born    time.Time
+	life    time.Duration // how old it may get
 	used    time.Time
 	uses    int
 	names   int // statements prepared so far
@@ -261,10 +263,16 @@ func (c *cell) connect(ctx context.Context, s *session) error {
 	}
 	now := time.Now()
 	// busy is left alone: it is the cell's, under its lock.
-	s.conn, s.born, s.uses, s.spoilt, s.touched, s.settings = conn, now, 0, false, false, settingsOf(conn)
+	s.conn, s.born, s.life, s.uses, s.spoilt, s.touched, s.settings = conn, now, c.db.life(), 0, false, false, settingsOf(conn)
 	s.mark = strings.ToLower(rand.Text()[:8])
 	s.tenants, s.stmts, s.recent, s.room = map[ID]struct{}{}, map[string]*list.Element{}, list.New(), 0
 	return nil
+}
+
+// life is how old a session that is opened now may get: not all of those that a
+// start opened at once are to be replaced at once.
+func (db *DB) life() time.Duration {
+	return db.cfg.MaxAge - mathrand.N(db.cfg.MaxAge/4+1) //nolint:gosec // no secret
 }
 
 // share is the memory that one backend may hold.
@@ -345,11 +353,12 @@ func (c *cell) offer(s *session) {
 func (c *cell) spent(s *session) bool {
 	s.uses++
 	age := time.Since(s.born)
-	if age > c.db.cfg.MaxAge || c.retired.Load() || (age > turn && c.db.cap.hungry.Load() > 0) {
+	if age > s.life || c.retired.Load() || (age > turn && c.db.cap.hungry.Load() > 0) {
 		return true
 	}
-	// A backend grows by the tenants and statements that are new to it.
-	if s.names-s.known < c.db.cfg.MeasureEvery && s.uses%(100*c.db.cfg.MeasureEvery) != 0 {
+	// A backend grows by the tenants and statements that are new to it. One that has
+	// many takes long to look at, and grows little by a few more.
+	if s.names-s.known < max(c.db.cfg.MeasureEvery, len(s.stmts)) && s.uses%(100*c.db.cfg.MeasureEvery) != 0 {
 		return false
 	}
 	s.known = s.names

@@ -164,6 +164,22 @@ func TestSessionsAreReplaced(t *testing.T) {
 	}
 }
 
+func TestSessionsOfAStartDoNotEndTogether(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, dbtest.New(t), func(c *tenancy.Config) { c.MaxAge = time.Hour })
+	lives := map[time.Duration]bool{}
+	for range 100 {
+		life := db.Life()
+		if life < 45*time.Minute || life > time.Hour {
+			t.Errorf("a session may live %s, of an hour", life)
+		}
+		lives[life.Truncate(time.Minute)] = true
+	}
+	if len(lives) < 5 {
+		t.Errorf("a hundred sessions end in %d different minutes", len(lives))
+	}
+}
+
 func TestFairness(t *testing.T) {
 	t.Parallel()
 	e := dbtest.New(t)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -187,14 +188,17 @@ func fill(out *vegeta.Target, to string, v visitor, r request) {
 var browsers = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConns: 4000, MaxIdleConnsPerHost: 2000, MaxConnsPerHost: 2000},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
-// attack sends an open load and returns what came back.
-func attack(ctx context.Context, target vegeta.Targeter, rate int, span time.Duration) *vegeta.Metrics {
+// attack sends an open load and returns what came back; each answer is shown to seen.
+func attack(ctx context.Context, target vegeta.Targeter, rate int, span time.Duration, seen ...func(*vegeta.Result)) *vegeta.Metrics {
 	a := vegeta.NewAttacker(vegeta.Client(browsers), vegeta.MaxWorkers(2000))
 	var m vegeta.Metrics
 	stop := context.AfterFunc(ctx, func() { a.Stop() })
 	defer stop()
 	for r := range a.Attack(target, vegeta.Rate{Freq: rate, Per: time.Second}, span, "") {
 		m.Add(r)
+		for _, see := range seen {
+			see(r)
+		}
 	}
 	m.Close()
 	return &m
@@ -429,6 +433,51 @@ func (l *load) noisy(ctx context.Context) error {
 	return <-done
 }
 
+// slowest remembers when answers took over a second or were wrong.
+type slowest struct {
+	longest time.Duration
+	at      []string // seconds of the day, each once
+}
+
+func (s *slowest) see(r *vegeta.Result) {
+	s.longest = max(s.longest, r.Latency)
+	if r.Latency < time.Second && r.Code != 0 && r.Code < http.StatusBadRequest {
+		return
+	}
+	if at := r.Timestamp.UTC().Format(time.TimeOnly); !slices.Contains(s.at, at) && len(s.at) < 40 {
+		s.at = append(s.at, at)
+	}
+}
+
+func (s *slowest) String() string {
+	if len(s.at) == 0 {
+		return "none over a second"
+	}
+	return "over a second or wrong at " + strings.Join(s.at, ", ")
+}
+
+// longestPause looks at the clock a hundred times a second until ctx ends. What it
+// returns tells the longest time for which it did not come to it, and when.
+func longestPause(ctx context.Context) func() (time.Duration, time.Time) {
+	var longest time.Duration
+	var when time.Time
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			began := time.Now()
+			time.Sleep(10 * time.Millisecond)
+			if d := time.Since(began) - 10*time.Millisecond; d > longest {
+				longest, when = d, began
+			}
+		}
+	}()
+	return func() (time.Duration, time.Time) {
+		<-ended
+		return longest, when
+	}
+}
+
 // soak is load with killed backends and a fleet migration under it.
 func (l *load) soak(ctx context.Context) error {
 	done, stop := context.WithCancel(ctx)
@@ -455,9 +504,14 @@ func (l *load) soak(ctx context.Context) error {
 		migrated <- err
 	}()
 	before, pg := usageOf([]int{l.app.cmd.Process.Pid}), usageOf(postgres(l.server))
-	m := attack(ctx, l.town.target(l.town.pick), l.rate, l.span)
+	slow := slowest{}
+	still := longestPause(done)
+	m := attack(ctx, l.town.target(l.town.pick), l.rate, l.span, slow.see)
 	stop()
+	pause, at := still()
 	l.tell("soak", m, before, pg, l.span)
+	say("soak: longest answer", slow.longest.Seconds()*1e3, "ms", "", slow.String())
+	say("soak: longest pause of this very program", pause.Seconds()*1e3, "ms", "", "at "+at.UTC().Format(time.TimeOnly)+"; the machine stood still or had no processor free")
 	say("soak: backends killed", float64(kills), "", "", "")
 	after, server := usageOf([]int{l.app.cmd.Process.Pid}), usageOf(postgres(l.server))
 	early, earlier := <-third, <-third
