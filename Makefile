@@ -30,7 +30,7 @@ run: setup build ## run everything on embedded defaults, with demo municipalitie
 	@bin/digione dev --data $(DATA) --listen $(LISTEN)
 
 .PHONY: test
-test: tools format vet lint docs-check unit ## run all that CI runs
+test: tools format lint docs-check unit ## run all that CI runs
 
 .PHONY: tools
 tools: setup $(LINT) ## install what the tests need (PostgreSQL, Chromium, versitygw, axe-core, linters)
@@ -47,14 +47,8 @@ $(LINT):
 format: ## fail on files that gofmt would change
 	@out=$$(gofmt -l cmd internal schemas); if [ -n "$$out" ]; then echo "not gofmt-ed:"; echo "$$out"; exit 1; fi
 
-.PHONY: vet
-vet: ## go vet, the files of bench and pooler included
-	$(GO) vet ./...
-	$(GO) vet -tags bench ./...
-	$(GO) vet -tags pooler ./internal/tenancy
-
 .PHONY: lint
-lint: $(LINT) ## golangci-lint
+lint: $(LINT) ## golangci-lint, go vet in it, over the files of bench and pooler too
 	$(LINT) run ./...
 
 .PHONY: unit
@@ -111,8 +105,8 @@ properties: setup ## import, undo and import as a delta 2,000 pairs of generated
 	DIGIONE_PROPERTIES=2000 $(GO) test ./internal/app/roster -run TestProperties -count 1 -v -timeout 30m
 
 .PHONY: crashes
-crashes: setup ## die at every step of sign-ins, uploads, imports, rollbacks, publications, provisioning, restores, sealings, erasures and joining, go on, and compare; a part of it is in make test
-	DIGIONE_CRASH=full $(GO) test ./internal/app/roster ./internal/app/identity ./internal/tenancy ./internal/tenancy/transfer ./internal/tenancy/joining -run 'TestCrash|TestProvisionCrashMatrix' -count 1 -v -timeout 30m
+crashes: setup ## die at every step of sign-ins, uploads, imports, rollbacks, publications, provisioning, moves to another cluster, restores, sealings, erasures and joining, go on, and compare; a part of it is in make test
+	DIGIONE_CRASH=full $(GO) test ./internal/app/roster ./internal/app/identity ./internal/tenancy ./internal/tenancy/transfer ./internal/tenancy/joining -run 'TestCrash|TestProvisionCrashMatrix|TestRelocateCrashMatrix|TestPublishKilled' -count 1 -v -timeout 30m
 
 .PHONY: faults
 faults: setup ## take PostgreSQL and the object store away from under their users, and compare what they were told with what is there
