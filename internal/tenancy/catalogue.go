@@ -167,7 +167,7 @@ func (c *Catalogue) Refresh(ctx context.Context) error {
 func (c *Catalogue) load(ctx context.Context, conn *pgx.Conn) error {
 	c.read.Lock()
 	defer c.read.Unlock()
-	list, err := tenants(ctx, conn)
+	list, err := tenants(ctx, conn, "true")
 	if err != nil {
 		return err
 	}
@@ -192,13 +192,12 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// tenants reads all tenants by slug, or the one that has a slug or ID.
-func tenants(ctx context.Context, q querier, only ...string) ([]*entry, error) {
-	sql, args := sqlTenants+"\n order by t.slug", []any(nil)
-	if len(only) > 0 {
-		sql, args = sqlTenants+"\n where t.slug = $1 or t.id = $1", []any{only[0]}
-	}
-	rows, err := q.Query(ctx, sql, args...)
+// slugOrID is the condition of the one tenant of a short name or an ID.
+const slugOrID = "t.slug = $1 or t.id = $1"
+
+// tenants reads the tenants of a condition by slug, all by "true".
+func tenants(ctx context.Context, q querier, condition string, args ...any) ([]*entry, error) {
+	rows, err := q.Query(ctx, sqlTenants+"\n where "+condition+"\n order by t.slug", args...)
 	if err != nil {
 		return nil, fmt.Errorf("read tenants: %w", err)
 	}

@@ -26,7 +26,7 @@ func (o *Operator) Doctor(ctx context.Context, slug string) ([]Diagnosis, error)
 	if err != nil {
 		return nil, err
 	}
-	list, err := tenants(ctx, o.pool)
+	list, err := tenants(ctx, o.pool, "true")
 	if err != nil {
 		return nil, err
 	}

@@ -202,7 +202,7 @@ func (o *Operator) MayUpdate(t Tenant, s Spec, others []Tenant) error {
 
 // Update brings a tenant to its description, in one transaction.
 func (o *Operator) Update(ctx context.Context, t Tenant, s Spec) error {
-	list, err := o.Tenants(ctx)
+	list, err := o.rivals(ctx, o.As(t, s))
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (o *Operator) pending(ctx context.Context, m MigrateOptions) ([]*entry, err
 	if err != nil {
 		return nil, err
 	}
-	list, err := tenants(ctx, o.pool)
+	list, err := tenants(ctx, o.pool, "true")
 	if err != nil {
 		return nil, err
 	}

@@ -321,20 +321,31 @@ select concat(case when rolinherit then 'noinherit ' end, case when rolsuper the
 }
 
 // Find returns a tenant by slug or ID, in any state.
-func (o *Operator) Find(ctx context.Context, slugOrID string) (Tenant, error) {
-	list, err := tenants(ctx, o.pool, slugOrID)
+func (o *Operator) Find(ctx context.Context, key string) (Tenant, error) {
+	list, err := tenants(ctx, o.pool, slugOrID, key)
 	if err != nil {
 		return Tenant{}, err
 	}
 	if len(list) > 0 {
 		return list[0].Tenant, nil
 	}
-	return Tenant{}, fmt.Errorf("tenant %q: %w; see: tenantctl tenant list", slugOrID, ErrNoTenant)
+	return Tenant{}, fmt.Errorf("tenant %q: %w; see: tenantctl tenant list", key, ErrNoTenant)
 }
 
 // Tenants lists all tenants by slug, from the database.
 func (o *Operator) Tenants(ctx context.Context) ([]Tenant, error) {
-	list, err := tenants(ctx, o.pool)
+	return o.tenants(ctx, "true")
+}
+
+// rivals lists the tenants of which one may clash with t: by name, code or host.
+func (o *Operator) rivals(ctx context.Context, t Tenant) ([]Tenant, error) {
+	const near = `t.municipality_code = $1 or t.business_id = $2 or t.organisation_oid = $3
+    or t.id in (select h.tenant from control.tenant_host h where h.host = any($4))`
+	return o.tenants(ctx, near, t.MunicipalityCode, t.BusinessID, t.OrganisationOID, t.Hosts)
+}
+
+func (o *Operator) tenants(ctx context.Context, condition string, args ...any) ([]Tenant, error) {
+	list, err := tenants(ctx, o.pool, condition, args...)
 	if err != nil {
 		return nil, err
 	}

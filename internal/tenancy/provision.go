@@ -316,11 +316,12 @@ func (o *Operator) Clash(t Tenant, others []Tenant) error {
 // Free returns what stands in the way of making, or finishing, a tenant by this
 // description.
 func (o *Operator) Free(ctx context.Context, s Spec) error {
-	list, err := o.Tenants(ctx)
+	t := o.As(Tenant{}, s)
+	list, err := o.rivals(ctx, t)
 	if err != nil {
 		return err
 	}
-	return o.Clash(o.As(Tenant{}, s), list)
+	return o.Clash(t, list)
 }
 
 // register writes the catalogue row, in a state that is not routable.
@@ -399,7 +400,7 @@ func conflict(err error, s Spec) error {
 }
 
 func (o *Operator) find(ctx context.Context, slug string) (*entry, error) {
-	list, err := tenants(ctx, o.pool, slug)
+	list, err := tenants(ctx, o.pool, slugOrID, slug)
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}

@@ -38,8 +38,8 @@ update control.tenant_move
 
 // prepare makes role and schema in the new place. Nobody is sent there yet.
 func (m *mover) prepare(ctx context.Context) error {
-	var version int64
-	if err := m.src.QueryRow(ctx, "select max(version_id) from "+ident(m.was.Schema)+".goose_db_version").Scan(&version); err != nil {
+	version, err := versionOf(ctx, m.src, m.was.Schema)
+	if err != nil {
 		return err
 	}
 	if err := m.o.stepRole(ctx, m.will, Spec{}); err != nil {
@@ -48,8 +48,8 @@ func (m *mover) prepare(ctx context.Context) error {
 	if err := m.o.schemaAt(ctx, m.will, version); err != nil {
 		return err
 	}
-	var at int64
-	if err := m.dst.QueryRow(ctx, "select max(version_id) from "+ident(m.was.Schema)+".goose_db_version").Scan(&at); err != nil {
+	at, err := versionOf(ctx, m.dst, m.was.Schema)
+	if err != nil {
 		return err
 	}
 	if at != version {

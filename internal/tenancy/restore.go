@@ -157,8 +157,8 @@ func (o *Operator) schemaAt(ctx context.Context, t *entry, version int64) error 
 	u := &upgrader{o: o}
 	defer u.close()
 	for {
-		var at int64
-		if err := srv.pool.QueryRow(ctx, "select max(version_id) from "+ident(t.Schema)+".goose_db_version").Scan(&at); err != nil {
+		at, err := versionOf(ctx, srv.pool, t.Schema)
+		if err != nil {
 			return err
 		}
 		if at >= version { // an earlier attempt may have come further

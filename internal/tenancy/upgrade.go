@@ -305,10 +305,23 @@ func (o *Operator) reached(ctx context.Context, t *entry) (version int64, err er
 	if _, err := s.pool.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return 0, fmt.Errorf("settle schema %s: %w", t.Schema, err)
 	}
-	if err := s.pool.QueryRow(ctx, "select max(version_id) from "+ident(t.Schema)+".goose_db_version").Scan(&version); err != nil {
-		return 0, fmt.Errorf("read version of schema %s: %w", t.Schema, err)
+	if version, err = versionOf(ctx, s.pool, t.Schema); err != nil {
+		return 0, err
 	}
 	return version, o.tell(ctx, t, migration{}, version)
+}
+
+// versionOf reads the version that a schema is on. The statement is not prepared: its
+// text is the tenant's own, and a session that keeps plans of hundreds of tenants
+// looks at each of them whenever a table is made.
+func versionOf(ctx context.Context, q interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}, schema string) (version int64, err error) {
+	err = q.QueryRow(ctx, "select max(version_id) from "+ident(schema)+".goose_db_version", pgx.QueryExecModeSimpleProtocol).Scan(&version)
+	if err != nil {
+		return 0, fmt.Errorf("read version of schema %s: %w", schema, err)
+	}
+	return version, nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

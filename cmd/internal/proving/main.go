@@ -38,6 +38,7 @@ type options struct {
 	loud     int
 	flags    string
 	profile  string
+	buffers  string
 	rate     int
 	span     time.Duration
 }
@@ -66,6 +67,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.beside, "beside", 0, "first measure a fleet of so many tenants of the same size, and compare")
 	flag.IntVar(&o.loud, "loud", 3, "which tenant is noisy, 0 the one most asked")
 	flag.StringVar(&o.flags, "serve", "", "more flags of digione serve, with spaces between them")
+	flag.StringVar(&o.buffers, "buffers", "3GB", "shared_buffers of PostgreSQL")
 	flag.StringVar(&o.profile, "profile", "", "file for the processor profile of part night")
 	flag.IntVar(&o.rate, "rate", 200, "requests per second of the fixed part of the load")
 	flag.DurationVar(&o.span, "span", 60*time.Second, "how long the fixed part of the load lasts")
@@ -135,7 +137,7 @@ func prove(ctx context.Context, o options) error {
 	if err := yardstick(o.dir); err != nil {
 		return err
 	}
-	srv, err := embedded.Start(ctx, o.dir, embedded.Options{Settings: []string{"shared_buffers=6GB", "max_wal_size=24GB", "checkpoint_timeout=15min", "log_checkpoints=on", "random_page_cost=1.1"}})
+	srv, err := embedded.Start(ctx, o.dir, embedded.Options{Settings: []string{"shared_buffers=" + o.buffers, "max_wal_size=24GB", "checkpoint_timeout=15min", "log_checkpoints=on", "random_page_cost=1.1"}})
 	if err != nil {
 		return err
 	}
