@@ -314,10 +314,11 @@ func (o *Operator) reached(ctx context.Context, t *entry) (version int64, err er
 // versionOf reads the version that a schema is on. The statement is not prepared: its
 // text is the tenant's own, and a session that keeps plans of hundreds of tenants
 // looks at each of them whenever a table is made.
-func versionOf(ctx context.Context, q interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}, schema string) (version int64, err error) {
-	err = q.QueryRow(ctx, "select max(version_id) from "+ident(schema)+".goose_db_version", pgx.QueryExecModeSimpleProtocol).Scan(&version)
+func versionOf(ctx context.Context, q querier, schema string) (version int64, err error) {
+	rows, err := q.Query(ctx, "select max(version_id) from "+ident(schema)+".goose_db_version", pgx.QueryExecModeSimpleProtocol)
+	if err == nil {
+		version, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[int64])
+	}
 	if err != nil {
 		return 0, fmt.Errorf("read version of schema %s: %w", schema, err)
 	}
